@@ -1,0 +1,2 @@
+//! vcluster.
+fn main() {}
