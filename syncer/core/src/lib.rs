@@ -1,1 +1,33 @@
-//! vcluster.
+//! Decides what a syncer must do. Nothing here does IO, reads a clock or rolls dice.
+//!
+//! ```text
+//!   virtual object ─┐
+//!   host object ────┼─► Mirror::plan ─► Plan { ops, notes, again_at }   (the engine carries it out)
+//!   World, Settings ┘        └────────► NotNow  { Refused | Waiting | ProveGone }
+//! ```
+//!
+//! Start at [`mirror::Mirror`], then read one kind, for example [`kinds::configmaps`].
+
+pub mod diff;
+pub mod key;
+pub mod kinds;
+pub mod labels;
+pub mod metadata;
+pub mod mirror;
+pub mod names;
+pub mod object;
+pub mod plan;
+pub mod resource;
+pub mod selectors;
+pub mod settings;
+pub mod side;
+pub mod world;
+
+pub use key::Key;
+pub use mirror::{Gone, Keep, Mirror, View};
+pub use object::Object;
+pub use plan::{Act, NotNow, Note, Op, PatchForm, Plan};
+pub use resource::Resource;
+pub use settings::Settings;
+pub use side::{Host, Side, Virtual};
+pub use world::World;

@@ -1,0 +1,81 @@
+//! Labels and annotations on their way to the host (`vcluster.loft.sh/...` is upstream's vocabulary since v0.21).
+
+use crate::names::{safe_concat, short_hash};
+
+/// Prefix of every label and annotation of ours. A tenant's keys under it never reach the host.
+pub const PREFIX: &str = "vcluster.loft.sh/";
+/// Label on each host object: the virtual cluster's name.
+pub const MANAGED_BY: &str = "vcluster.loft.sh/managed-by";
+/// Label on each namespaced host object: the virtual namespace.
+pub const NAMESPACE: &str = "vcluster.loft.sh/namespace";
+/// Label upstream puts on objects that another controller of the virtual cluster owns.
+pub const CONTROLLED_BY: &str = "vcluster.loft.sh/controlled-by";
+/// Label of Helm releases; the chart's Services select on it, so a tenant's own must not pass.
+pub const RELEASE: &str = "release";
+
+/// Annotations that name a host object's virtual twin.
+pub const OBJECT_NAME: &str = "vcluster.loft.sh/object-name";
+/// The twin's namespace; absent for cluster-scoped objects.
+pub const OBJECT_NAMESPACE: &str = "vcluster.loft.sh/object-namespace";
+/// The twin's UID.
+pub const OBJECT_UID: &str = "vcluster.loft.sh/object-uid";
+/// The twin's group, version and kind, for example `/v1, Kind=Pod`.
+pub const OBJECT_KIND: &str = "vcluster.loft.sh/object-kind";
+/// The host object's own name, so that a copy of it elsewhere is not taken for ours.
+pub const OBJECT_HOST_NAME: &str = "vcluster.loft.sh/object-host-name";
+/// The host object's own namespace.
+pub const OBJECT_HOST_NAMESPACE: &str = "vcluster.loft.sh/object-host-namespace";
+/// The virtual resourceVersion seen when the host object was made (design D6).
+pub const OBJECT_VERSION: &str = "vcluster.loft.sh/object-resource-version";
+/// Newline list of the annotation keys that the syncer owns on the host object.
+pub const MANAGED_ANNOTATIONS: &str = "vcluster.loft.sh/managed-annotations";
+/// Newline list of the label keys that the syncer owns on the host object.
+pub const MANAGED_LABELS: &str = "vcluster.loft.sh/managed-labels";
+
+/// Annotation that `kubectl apply` keeps a whole copy of the object in: of no use on the host, and large.
+pub const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
+
+/// The label key on the host for a virtual label key: itself, but hashed where it would steer what is not the tenant's.
+pub fn host_label_key(key: &str, vcluster: &str) -> String {
+    if key == RELEASE || key.starts_with(PREFIX) {
+        safe_concat(&["vcluster.loft.sh/label", vcluster, "x", &short_hash(key)])
+    } else {
+        key.to_owned()
+    }
+}
+
+/// The label key on a host pod that carries a label of its virtual namespace, so that namespace selectors can work.
+pub fn namespace_label_key(key: &str, vcluster: &str) -> String {
+    safe_concat(&["vcluster.loft.sh/ns-label", vcluster, "x", &short_hash(key)])
+}
+
+/// Whether a tenant's annotation may pass to the host.
+pub fn annotation_passes(key: &str) -> bool {
+    !key.starts_with(PREFIX) && key != LAST_APPLIED
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn label_keys_are_upstreams() {
+        assert_eq!(host_label_key("app", "my-vcluster"), "app");
+        assert_eq!(
+            host_label_key("release", "my-vcluster"),
+            "vcluster.loft.sh/label-my-vcluster-x-a4d451ec23"
+        );
+        assert_eq!(
+            namespace_label_key("kubernetes.io/metadata.name", "my-vcluster"),
+            "vcluster.loft.sh/ns-label-my-vcluster-x-cf1227b7b2"
+        );
+    }
+
+    #[test]
+    fn reserved_keys_do_not_pass_as_they_are() {
+        for key in [MANAGED_BY, NAMESPACE, CONTROLLED_BY, "vcluster.loft.sh/anything"] {
+            assert_ne!(host_label_key(key, "vc"), key);
+            assert!(!annotation_passes(key));
+        }
+    }
+}

@@ -1,0 +1,202 @@
+//! The metadata of host objects: made from a virtual object, and read back to tell whose a host object is.
+
+use serde_json::{Map, Value, json};
+
+use crate::labels::{self, annotation_passes, host_label_key};
+use crate::object::members;
+use crate::{Host, Key, Object, Resource, Settings, Virtual};
+
+/// Makes the host object's `metadata` from its virtual twin's: name, marks, owner, labels and annotations.
+///
+/// Dropped on purpose: UID, versions, `managedFields`, `ownerReferences` (they name virtual objects), `finalizers`
+/// (a tenant could block the host namespace), `generateName`.
+pub fn to_host(
+    virt: &Virtual<Object>,
+    kind: &Resource,
+    host: &Host<Key>,
+    settings: &Settings,
+) -> Value {
+    let mut host_labels = Map::new();
+    for (key, value) in virt.labels() {
+        host_labels.insert(host_label_key(key, &settings.name), value.into());
+    }
+    let mut annotations = Map::new();
+    for (key, value) in virt.annotations().filter(|(key, _)| annotation_passes(key)) {
+        annotations.insert(key.to_owned(), value.into());
+    }
+    let owned_labels = joined_keys(&host_labels);
+    let owned_annotations = joined_keys(&annotations);
+    host_labels.insert(labels::MANAGED_BY.into(), settings.name.clone().into());
+    if !virt.namespace().is_empty() {
+        host_labels.insert(labels::NAMESPACE.into(), virt.namespace().into());
+        annotations.insert(labels::OBJECT_NAMESPACE.into(), virt.namespace().into());
+    }
+    for (key, value) in [
+        (labels::OBJECT_NAME, virt.name()),
+        (labels::OBJECT_UID, virt.uid()),
+        (labels::OBJECT_KIND, &kind.gvk()),
+        (labels::OBJECT_HOST_NAME, host.name()),
+        (labels::OBJECT_HOST_NAMESPACE, host.namespace()),
+        (labels::OBJECT_VERSION, virt.resource_version()),
+        (labels::MANAGED_LABELS, &owned_labels),
+        (labels::MANAGED_ANNOTATIONS, &owned_annotations),
+    ] {
+        if !value.is_empty() {
+            annotations.insert(key.into(), value.into());
+        }
+    }
+    let mut metadata = json!({
+        "name": host.name(),
+        "labels": host_labels,
+        "annotations": annotations,
+    });
+    if !host.namespace().is_empty() {
+        members(&mut metadata).insert("namespace".into(), host.namespace().into());
+    }
+    if !settings.owner_uid.is_empty() {
+        let owner = json!({"apiVersion": "v1", "kind": "Service", "name": settings.name, "uid": settings.owner_uid});
+        members(&mut metadata).insert("ownerReferences".into(), json!([owner]));
+    }
+    metadata
+}
+
+/// The `metadata` part of a merge patch that brings a host object's labels and annotations to what they should be.
+///
+/// `wanted` is what [`to_host`] made (kinds may have added to it). Keys that others set on the host stay; keys that we
+/// once set, by the lists in [`labels::MANAGED_LABELS`] and [`labels::MANAGED_ANNOTATIONS`], go when they are no
+/// longer wanted. What is fixed at creation ([`labels::OBJECT_VERSION`]) is not touched.
+pub fn patch(host: &Host<Object>, wanted: &Value) -> Option<Value> {
+    let wanted = Object::new(json!({ "metadata": wanted }));
+    let mut changed = Map::new();
+    for (field, list) in
+        [("labels", labels::MANAGED_LABELS), ("annotations", labels::MANAGED_ANNOTATIONS)]
+    {
+        let mut changes = Map::new();
+        let ours_before = host.annotation(list).unwrap_or_default().lines();
+        for key in ours_before.filter(|key| wanted.at(&["metadata", field, key]).is_none()) {
+            if host.at(&["metadata", field, key]).is_some() {
+                changes.insert(key.to_owned(), Value::Null);
+            }
+        }
+        for (key, value) in wanted
+            .strings_at(&["metadata", field])
+            .filter(|(key, _)| *key != labels::OBJECT_VERSION)
+        {
+            if host.str_at(&["metadata", field, key]) != Some(value) {
+                changes.insert(key.to_owned(), value.into());
+            }
+        }
+        if field == "annotations" {
+            // An empty list is not written, so a list that became empty is taken away.
+            for list in [labels::MANAGED_LABELS, labels::MANAGED_ANNOTATIONS] {
+                if wanted.annotation(list).is_none() && host.annotation(list).is_some() {
+                    changes.insert(list.to_owned(), Value::Null);
+                }
+            }
+        }
+        if !changes.is_empty() {
+            changed.insert(field.to_owned(), Value::Object(changes));
+        }
+    }
+    (!changed.is_empty()).then_some(Value::Object(changed))
+}
+
+/// Whose a host object says it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Owner {
+    /// Group, version and kind of the virtual twin, in the form of [`Resource::gvk`].
+    pub gvk: String,
+    /// The virtual twin's key.
+    pub key: Virtual<Key>,
+    /// The virtual twin's UID.
+    pub uid: String,
+}
+
+/// Reads the marks of a host object. Nothing when it is not marked as this virtual cluster's.
+///
+/// The marks alone prove nothing: whoever may write to the host namespace can forge or copy them. The caller must
+/// check that the name is the one that the twin's kind would give (design D4), and the UID before touching it.
+pub fn owner(host: &Host<Object>, settings: &Settings) -> Option<Owner> {
+    let ours = host.label(labels::MANAGED_BY) == Some(&settings.name);
+    let itself = host.annotation(labels::OBJECT_HOST_NAME).is_none_or(|name| name == host.name())
+        && host
+            .annotation(labels::OBJECT_HOST_NAMESPACE)
+            .is_none_or(|namespace| namespace == host.namespace());
+    if !ours || !itself {
+        return None;
+    }
+    let name = host.annotation(labels::OBJECT_NAME)?;
+    Some(Owner {
+        gvk: host.annotation(labels::OBJECT_KIND).unwrap_or_default().to_owned(),
+        key: Virtual(Key::new(host.annotation(labels::OBJECT_NAMESPACE).unwrap_or_default(), name)),
+        uid: host.annotation(labels::OBJECT_UID).unwrap_or_default().to_owned(),
+    })
+}
+
+fn joined_keys(map: &Map<String, Value>) -> String {
+    map.keys().map(String::as_str).collect::<Vec<_>>().join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::resource::CONFIG_MAPS;
+
+    fn virt(labels: Value, annotations: Value) -> Virtual<Object> {
+        Virtual(Object::new(json!({"metadata": {
+            "name": "web", "namespace": "shop", "uid": "u1", "resourceVersion": "7", "finalizers": ["x/y"],
+            "ownerReferences": [{"kind": "ReplicaSet"}], "labels": labels, "annotations": annotations,
+        }})))
+    }
+
+    fn host(virt: &Virtual<Object>) -> Host<Object> {
+        let key = Host(Key::new("team-x", "web-x-shop-x-my-vc"));
+        Host(Object::new(
+            json!({ "metadata": to_host(virt, &CONFIG_MAPS, &key, &Settings::example()) }),
+        ))
+    }
+
+    #[test]
+    fn marks_come_back_as_the_owner() {
+        let made = host(&virt(json!({"app": "web"}), json!({})));
+        let owner = owner(&made, &Settings::example()).expect("marked");
+        assert_eq!((owner.key, owner.uid.as_str()), (Virtual(Key::new("shop", "web")), "u1"));
+        assert_eq!(owner.gvk, "/v1, Kind=ConfigMap");
+        assert_eq!(made.at(&["metadata", "finalizers"]), None);
+    }
+
+    #[test]
+    fn a_copy_under_another_name_is_not_ours() {
+        let mut made = host(&virt(json!({}), json!({})));
+        made.0.set(&["metadata", "name"], "copy");
+        assert_eq!(owner(&made, &Settings::example()), None);
+    }
+
+    #[test]
+    fn a_tenant_cannot_set_our_marks() {
+        let forged =
+            json!({labels::MANAGED_BY: "other", labels::OBJECT_UID: "forged", "release": "my-vc"});
+        let made = host(&virt(forged.clone(), forged));
+        assert_eq!(made.label(labels::MANAGED_BY), Some("my-vc"));
+        assert_eq!(made.annotation(labels::OBJECT_UID), Some("u1"));
+        assert_eq!(made.label("release"), None);
+    }
+
+    #[test]
+    fn keys_of_others_stay_and_ours_follow() {
+        let before = virt(json!({"a": "1", "b": "1"}), json!({"n": "1"}));
+        let mut made = host(&before);
+        made.0.set(&["metadata", "labels", "foreign"], "f");
+        let wanted =
+            |virt: &Virtual<Object>| host(virt).at(&["metadata"]).cloned().expect("metadata");
+        assert_eq!(patch(&made, &wanted(&before)), None);
+        let change = patch(&made, &wanted(&virt(json!({"a": "2"}), json!({})))).expect("a change");
+        assert_eq!(change["labels"], json!({"a": "2", "b": null}));
+        assert_eq!(change["annotations"]["n"], Value::Null);
+        let mut healed = made.value().clone();
+        crate::diff::apply_merge_patch(&mut healed["metadata"], &change);
+        let healed = Host(Object::new(healed));
+        assert_eq!(healed.label("foreign"), Some("f"));
+        assert_eq!(patch(&healed, &wanted(&virt(json!({"a": "2"}), json!({})))), None);
+    }
+}

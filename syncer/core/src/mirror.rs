@@ -1,0 +1,159 @@
+//! The one trait that a kind implements, and the part most kinds share.
+
+use crate::{Host, Key, NotNow, Object, Plan, Resource, Settings, Virtual, World};
+
+/// One kind of object kept the same in both clusters.
+///
+/// To add a kind: one file under `kinds/`, one line in [`crate::kinds::all`], one folder of cases under
+/// `tests/cases/`.
+pub trait Mirror: Send + Sync + 'static {
+    /// The virtual resource; its `plural` is the kind's name everywhere.
+    fn kind(&self) -> &'static Resource;
+
+    /// The host resource of the twin. A node's, for instance, is a Service.
+    fn host_kind(&self) -> &'static Resource {
+        self.kind()
+    }
+
+    /// Further host resources in which this kind keeps objects of its own, such as a pod's token Secrets.
+    fn side_kinds(&self) -> &'static [&'static Resource] {
+        &[]
+    }
+
+    /// Virtual resources, besides its own, that plans look up or write; they are watched while the kind is on.
+    fn neighbours(&self) -> &'static [&'static Resource] {
+        &[]
+    }
+
+    /// The twin's key on the host; nothing for objects that are never mirrored.
+    fn host_key(&self, key: &Virtual<Key>, settings: &Settings) -> Option<Host<Key>>;
+
+    /// Whether a marked host object of a side kind carries the name that this kind would have given it.
+    fn owns_beside(
+        &self,
+        _host: &Host<Object>,
+        _owner: &crate::metadata::Owner,
+        _settings: &Settings,
+    ) -> bool {
+        false
+    }
+
+    /// The virtual objects that this one needs on the host: config maps and secrets of a pod.
+    fn references(&self, _virt: &Virtual<Object>) -> Vec<(&'static Resource, Virtual<Key>)> {
+        Vec::new()
+    }
+
+    /// How much of the virtual objects the caches keep.
+    fn keep(&self) -> Keep {
+        Keep::Whole
+    }
+
+    /// The rights on the host that this kind needs in the control-plane namespace.
+    fn rules(&self) -> &'static [Rule];
+
+    /// Decides. Must be a pure function of its arguments.
+    ///
+    /// # Errors
+    /// Why nothing can be done now; see [`NotNow`].
+    fn plan(&self, view: &View, world: &dyn World, settings: &Settings) -> Result<Plan, NotNow>;
+}
+
+/// How much of a virtual object its cache keeps (design D7).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Keep {
+    /// All of it.
+    Whole,
+    /// Key, UID and version only, unless something refers to it.
+    WhenReferenced,
+}
+
+/// Rights on the host: the verbs a kind uses on some resources of a group.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rule {
+    /// API group, `""` for the core group.
+    pub group: &'static str,
+    /// Resources, with subresources as `pods/exec`.
+    pub resources: &'static [&'static str],
+    /// Verbs. Never `*`, never `update`.
+    pub verbs: &'static [&'static str],
+    /// Whether the built-in ClusterRole `admin` holds it, so that a namespace's admin can install it (design D11).
+    pub in_admin: bool,
+}
+
+/// The state of one key: its virtual object, its host twin, or both.
+///
+/// A host object is in here only if marks and name say that it is ours. Its UID mark may be another object's: one
+/// that had the same key before.
+#[derive(Clone, Debug)]
+pub enum View {
+    /// Only the virtual object is there.
+    VirtualOnly {
+        /// The virtual object.
+        virt: Virtual<Object>,
+    },
+    /// Only the host twin is there.
+    HostOnly {
+        /// The virtual key that the host object's marks name.
+        key: Virtual<Key>,
+        /// The host object.
+        host: Host<Object>,
+        /// What is known about the virtual object's absence.
+        gone: Gone,
+    },
+    /// Both are there.
+    Both {
+        /// The virtual object.
+        virt: Virtual<Object>,
+        /// The host object.
+        host: Host<Object>,
+    },
+    /// Neither is there: what was beside the twin may be left, or the virtual object is ours to make.
+    Neither {
+        /// The virtual key.
+        key: Virtual<Key>,
+        /// What is known about the virtual object's absence.
+        gone: Gone,
+    },
+}
+
+/// What is known about a virtual object that is absent from the cache. Absence is not a wish to delete (design D6).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Gone {
+    /// The cache lacks it: no more than that.
+    Unproven,
+    /// A fresh read of the API server said 404.
+    Read,
+    /// It was seen being deleted.
+    Seen,
+}
+
+impl View {
+    /// The virtual key.
+    pub fn key(&self) -> Virtual<Key> {
+        match self {
+            View::VirtualOnly { virt } | View::Both { virt, .. } => Virtual(virt.key()),
+            View::HostOnly { key, .. } | View::Neither { key, .. } => key.clone(),
+        }
+    }
+
+    /// The virtual object.
+    pub fn virt(&self) -> Option<&Virtual<Object>> {
+        match self {
+            View::VirtualOnly { virt } | View::Both { virt, .. } => Some(virt),
+            View::HostOnly { .. } | View::Neither { .. } => None,
+        }
+    }
+
+    /// The host object.
+    pub fn host(&self) -> Option<&Host<Object>> {
+        match self {
+            View::HostOnly { host, .. } | View::Both { host, .. } => Some(host),
+            View::VirtualOnly { .. } | View::Neither { .. } => None,
+        }
+    }
+}
+
+/// Whether a host object is the twin of this very virtual object, not of one that had its key before.
+pub fn is_twin(virt: &Virtual<Object>, host: &Host<Object>) -> bool {
+    host.annotation(crate::labels::OBJECT_UID) == Some(virt.uid())
+}

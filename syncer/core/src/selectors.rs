@@ -1,0 +1,95 @@
+//! Label selectors on their way to the host.
+
+use serde_json::{Value, json};
+
+use crate::Settings;
+use crate::labels::{self, host_label_key, namespace_label_key};
+use crate::object::members;
+
+/// Translates a `LabelSelector` (`matchLabels`, `matchExpressions`) so that it means the same pods on the host: keys
+/// as labels are translated, and always and-ed with this virtual cluster's marker, so that it can match nobody else's.
+///
+/// An absent selector selects nothing and stays absent: callers pass only what is there.
+pub fn label_selector(selector: &Value, settings: &Settings) -> Value {
+    let mut translated = keys_translated(selector, |key| host_label_key(key, &settings.name));
+    match_label(&mut translated, labels::MANAGED_BY, &settings.name);
+    translated
+}
+
+/// Translates a namespace selector to the selector over host pods that means "pods in such virtual namespaces":
+/// host pods carry the labels of their virtual namespace under [`namespace_label_key`].
+pub fn namespace_selector(selector: &Value, settings: &Settings) -> Value {
+    keys_translated(selector, |key| namespace_label_key(key, &settings.name))
+}
+
+/// Translates a plain key-value selector, as a Service has one, within one virtual namespace.
+pub fn equality_selector(selector: &Value, namespace: &str, settings: &Settings) -> Value {
+    let mut translated = json!({});
+    for (key, value) in selector.as_object().into_iter().flatten() {
+        members(&mut translated).insert(host_label_key(key, &settings.name), value.clone());
+    }
+    members(&mut translated).insert(labels::MANAGED_BY.into(), settings.name.clone().into());
+    members(&mut translated).insert(labels::NAMESPACE.into(), namespace.into());
+    translated
+}
+
+/// Adds one equality to a `LabelSelector`.
+pub fn match_label(selector: &mut Value, key: &str, value: &str) {
+    let labels = members(selector).entry("matchLabels").or_insert_with(|| json!({}));
+    members(labels).insert(key.to_owned(), value.into());
+}
+
+/// Adds one expression to a `LabelSelector`; `operator` is `In`, `NotIn`, `Exists` or `DoesNotExist`.
+pub fn match_expression(selector: &mut Value, key: &str, operator: &str, values: &[&str]) {
+    let expressions = members(selector).entry("matchExpressions").or_insert_with(|| json!([]));
+    let mut expression = json!({"key": key, "operator": operator});
+    if !values.is_empty() {
+        members(&mut expression).insert("values".into(), json!(values));
+    }
+    match expressions {
+        Value::Array(list) => list.push(expression),
+        other => *other = json!([expression]),
+    }
+}
+
+fn keys_translated(selector: &Value, translate: impl Fn(&str) -> String) -> Value {
+    let mut translated = selector.clone();
+    if let Some(labels) = selector.get("matchLabels").and_then(Value::as_object) {
+        let renamed = labels.iter().map(|(key, value)| (translate(key), value.clone())).collect();
+        members(&mut translated).insert("matchLabels".into(), Value::Object(renamed));
+    }
+    let expressions = translated.get_mut("matchExpressions").and_then(Value::as_array_mut);
+    for expression in expressions.into_iter().flatten() {
+        if let Some(key) = expression.get("key").and_then(Value::as_str).map(&translate) {
+            members(expression).insert("key".into(), key.into());
+        }
+    }
+    translated
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_empty_selector_selects_our_own_only() {
+        let settings = Settings::example();
+        assert_eq!(
+            label_selector(&json!({}), &settings),
+            json!({"matchLabels": {"vcluster.loft.sh/managed-by": "my-vc"}})
+        );
+    }
+
+    #[test]
+    fn keys_are_translated_in_labels_and_expressions() {
+        let selector = json!({
+            "matchLabels": {"app": "web", "release": "a"},
+            "matchExpressions": [{"key": "release", "operator": "In", "values": ["a"]}],
+        });
+        let hashed = host_label_key("release", "my-vc");
+        let got = label_selector(&selector, &Settings::example());
+        assert_eq!(got["matchLabels"]["app"], "web");
+        assert_eq!(got["matchLabels"][&hashed], "a");
+        assert_eq!(got["matchExpressions"][0]["key"], hashed);
+    }
+}
