@@ -1,0 +1,207 @@
+//! Leader election over a `coordination.k8s.io` Lease of the host, for virtual clusters with more than one replica.
+//!
+//! A lease is not a fence: two syncers may believe they lead for a moment (a paused process), and every write carries
+//! preconditions for that. The lease only saves the work of doing everything twice. With one replica there is no lease at
+//! all, so that an idle virtual cluster writes nothing.
+//!
+//! Times are observed, not read: a holder is gone when *we* have not seen its record change for a whole lease duration by
+//! our own steady clock. Wrong clocks on either side cannot make two leaders.
+
+mod record;
+
+use std::future::Future;
+use std::time::Duration;
+
+use k8s_openapi::api::coordination::v1::Lease;
+use kube::api::{Api, Patch, PatchParams, PostParams};
+use serde_json::Value;
+use tokio::sync::watch;
+use tokio::time::{Instant, sleep_until, timeout_at};
+use tokio_util::sync::CancellationToken;
+
+use record::{Seen, Standing};
+
+/// How long things take. The default is upstream's 60/40/15 s, except that followers look more often: a look is a read,
+/// and a leader that stops in order hands over within one.
+#[derive(Clone, Copy, Debug)]
+pub struct Timing {
+    /// A record that has not changed for this long has no holder any more.
+    pub duration: Duration,
+    /// A leader that could not renew for this long stops leading. Less than `duration`.
+    pub renew_within: Duration,
+    /// Between two renewals.
+    pub renew_every: Duration,
+    /// Between two looks of a follower, and before a failed request is tried again.
+    pub look_every: Duration,
+}
+
+impl Default for Timing {
+    fn default() -> Self {
+        Timing {
+            duration: Duration::from_secs(60),
+            renew_within: Duration::from_secs(40),
+            renew_every: Duration::from_secs(15),
+            look_every: Duration::from_secs(5),
+        }
+    }
+}
+
+/// The name of the Lease of a virtual cluster, upstream's.
+pub fn lease_name(virtual_cluster: &str) -> String {
+    format!("vcluster-{virtual_cluster}-controller")
+}
+
+/// A request that takes longer was sent into the void: the next one uses a new connection.
+const REQUEST_WITHIN: Duration = Duration::from_secs(10);
+
+/// Takes part in an election.
+pub struct Election {
+    leases: Api<Lease>,
+    name: String,
+    identity: String,
+    timing: Timing,
+}
+
+impl Election {
+    /// An election on the host Lease `name` in `namespace`. `identity` must differ between replicas and should change
+    /// with the pod: `POD-NAME_POD-UID`.
+    pub fn new(
+        host: kube::Client,
+        namespace: &str,
+        name: &str,
+        identity: &str,
+        timing: Timing,
+    ) -> Self {
+        Election {
+            leases: Api::namespaced(host, namespace),
+            name: name.to_owned(),
+            identity: identity.to_owned(),
+            timing,
+        }
+    }
+
+    /// The future runs until `stop` fires, then gives the lease back. The receiver tells whether this process leads; it
+    /// turns `false` before anybody else can become leader. Who lost the lease stays a follower and may win again.
+    pub fn start(
+        self,
+        stop: CancellationToken,
+    ) -> (watch::Receiver<bool>, impl Future<Output = ()> + Send) {
+        let (leading, told) = watch::channel(false);
+        (told, async move {
+            let mut seen = Seen::default();
+            let led = stop.run_until_cancelled(self.campaign(&leading, &mut seen)).await;
+            debug_assert!(led.is_none(), "a campaign has no end of its own");
+            let led = *leading.borrow();
+            self.tell(&leading, false);
+            if led {
+                self.give_back(&seen).await;
+            }
+        })
+    }
+
+    async fn campaign(&self, leading: &watch::Sender<bool>, seen: &mut Seen) {
+        // When the request of the last successful renewal was sent: others cannot have seen it earlier.
+        let mut renewed: Option<Instant> = None;
+        loop {
+            let began = Instant::now();
+            let mut limit = began + REQUEST_WITHIN;
+            if let Some(at) = renewed {
+                limit = limit.min(at + self.timing.renew_within);
+            }
+            let mut next = began + self.timing.look_every;
+            match timeout_at(limit, self.round(seen, renewed.is_some())).await {
+                Ok(Ok(true)) => {
+                    renewed = Some(began);
+                    next = began + self.timing.renew_every;
+                }
+                Ok(Ok(false)) => renewed = None,
+                Ok(Err(error)) => {
+                    let error: &dyn std::error::Error = &error;
+                    tracing::warn!(lease = self.name, error, "lease request failed");
+                }
+                Err(_) => tracing::warn!(lease = self.name, "lease request took too long"),
+            }
+            if let Some(at) = renewed {
+                let deadline = at + self.timing.renew_within;
+                if deadline <= Instant::now() {
+                    renewed = None;
+                }
+                next = next.min(deadline);
+            }
+            self.tell(leading, renewed.is_some());
+            sleep_until(next).await;
+        }
+    }
+
+    /// Renews, takes or only looks at the lease; true when it is ours now.
+    async fn round(&self, seen: &mut Seen, leads: bool) -> Result<bool, kube::Error> {
+        if leads && let Some(renewal) = seen.renewal(&self.identity) {
+            match self.patch(&renewal).await {
+                Ok(lease) => {
+                    seen.look(Some(lease), Instant::now());
+                    return Ok(true);
+                }
+                // Somebody wrote it: look who.
+                Err(kube::Error::Api(status)) if matches!(status.code, 404 | 409) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        seen.look(self.leases.get_opt(&self.name).await?, Instant::now());
+        let duration = self.timing.duration;
+        let change = match seen.standing(&self.identity, duration, Instant::now()) {
+            Standing::Held => return Ok(false),
+            Standing::Absent => None,
+            Standing::Mine => seen.renewal(&self.identity),
+            Standing::Free => seen.takeover(&self.identity, duration),
+        };
+        let written = match change {
+            Some(change) => self.patch(&change).await,
+            None => {
+                let lease = record::first(&self.name, &self.identity, duration);
+                self.leases.create(&PostParams::default(), &lease).await
+            }
+        };
+        match written {
+            Ok(lease) => {
+                seen.look(Some(lease), Instant::now());
+                Ok(true)
+            }
+            Err(kube::Error::Api(status)) if matches!(status.code, 404 | 409) => {
+                tracing::debug!(lease = self.name, "another replica was faster");
+                Ok(false)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn patch(&self, change: &Value) -> Result<Lease, kube::Error> {
+        self.leases.patch(&self.name, &PatchParams::default(), &Patch::Merge(change)).await
+    }
+
+    fn tell(&self, leading: &watch::Sender<bool>, leads: bool) {
+        if leading.send_replace(leads) != leads {
+            tracing::info!(
+                lease = self.name,
+                identity = self.identity,
+                leads,
+                "leadership changed"
+            );
+        }
+    }
+
+    async fn give_back(&self, seen: &Seen) {
+        let Some(release) = seen.release() else { return };
+        // The others find out by themselves, only later: no reason to hold up the exit.
+        match tokio::time::timeout(Duration::from_secs(2), self.patch(&release)).await {
+            Ok(Ok(_)) => tracing::info!(lease = self.name, "lease given back"),
+            Ok(Err(error)) => {
+                let error: &dyn std::error::Error = &error;
+                tracing::debug!(lease = self.name, error, "lease could not be given back");
+            }
+            Err(_) => tracing::debug!(lease = self.name, "giving the lease back took too long"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

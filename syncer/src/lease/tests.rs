@@ -1,0 +1,165 @@
+//! Two replicas and a store of one Lease that can be cut off, on a clock that jumps.
+
+use std::convert::Infallible;
+use std::sync::{Arc, Mutex};
+
+use http::{Method, Request, Response, StatusCode};
+use http_body_util::BodyExt as _;
+use kube::client::Body;
+use serde_json::json;
+use tokio::task::JoinHandle;
+
+use super::*;
+
+/// The API server, as far as one Lease goes.
+#[derive(Clone, Default)]
+struct Store(Arc<Mutex<(Option<Value>, u64)>>);
+
+/// One replica's way to the store.
+#[derive(Clone, Default)]
+struct Line {
+    cut: Arc<Mutex<bool>>,
+}
+
+impl Store {
+    fn answer(&self, method: &Method, body: &Value) -> (StatusCode, Value) {
+        let mut held = self.0.lock().unwrap();
+        let (lease, version) = &mut *held;
+        match (method, lease) {
+            (&Method::GET, Some(lease)) => (StatusCode::OK, lease.clone()),
+            (&Method::POST, lease @ None) => {
+                *version += 1;
+                let mut made = body.clone();
+                made["metadata"]["uid"] = json!("u");
+                made["metadata"]["resourceVersion"] = json!(version.to_string());
+                *lease = Some(made.clone());
+                (StatusCode::CREATED, made)
+            }
+            (&Method::PATCH, Some(lease)) => {
+                if lease["metadata"]["resourceVersion"] != body["metadata"]["resourceVersion"] {
+                    return status(409);
+                }
+                *version += 1;
+                lease["metadata"]["resourceVersion"] = json!(version.to_string());
+                for (key, value) in body["spec"].as_object().unwrap() {
+                    lease["spec"][key] = value.clone();
+                }
+                (StatusCode::OK, lease.clone())
+            }
+            (&Method::POST, Some(_)) => status(409),
+            (_, None) => status(404),
+            _ => status(405),
+        }
+    }
+
+    fn client(&self, line: &Line) -> kube::Client {
+        let (store, line) = (self.clone(), line.clone());
+        let service = tower::service_fn(move |request: Request<Body>| {
+            let (store, line) = (store.clone(), line.clone());
+            async move {
+                if *line.cut.lock().unwrap() {
+                    std::future::pending::<()>().await;
+                }
+                let method = request.method().clone();
+                let body = request.into_body().collect().await.unwrap().to_bytes();
+                let body = serde_json::from_slice(&body).unwrap_or(Value::Null);
+                let (code, answer) = store.answer(&method, &body);
+                let answer = Body::from(answer.to_string().into_bytes());
+                Ok::<_, Infallible>(Response::builder().status(code).body(answer).unwrap())
+            }
+        });
+        kube::Client::new(service, "host")
+    }
+
+    fn spec(&self, field: &str) -> Value {
+        self.0.lock().unwrap().0.as_ref().unwrap()["spec"][field].clone()
+    }
+}
+
+fn status(code: u16) -> (StatusCode, Value) {
+    let reason = if code == 404 { "NotFound" } else { "Conflict" };
+    let body = json!({"kind": "Status", "apiVersion": "v1", "status": "Failure", "code": code, "reason": reason, "message": ""});
+    (StatusCode::from_u16(code).unwrap(), body)
+}
+
+struct Replica {
+    leads: watch::Receiver<bool>,
+    line: Line,
+    stop: CancellationToken,
+    task: JoinHandle<()>,
+}
+
+impl Replica {
+    fn start(store: &Store, identity: &str) -> Self {
+        let (line, stop) = (Line::default(), CancellationToken::new());
+        let name = lease_name("my-vc");
+        let election =
+            Election::new(store.client(&line), "host", &name, identity, Timing::default());
+        let (leads, run) = election.start(stop.clone());
+        Replica { leads, line, stop, task: tokio::spawn(run) }
+    }
+
+    /// How long it takes until it leads, or no longer does.
+    async fn until(&mut self, leads: bool) -> Duration {
+        let began = Instant::now();
+        self.leads.wait_for(|now| *now == leads).await.unwrap();
+        began.elapsed()
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_leads_and_renews_the_other_waits() {
+    let store = Store::default();
+    let mut a = Replica::start(&store, "a");
+    a.until(true).await;
+    let b = Replica::start(&store, "b");
+    tokio::time::sleep(Duration::from_secs(600)).await;
+    assert!(*a.leads.borrow() && !*b.leads.borrow());
+    let writes = store.0.lock().unwrap().1;
+    assert!((40..=42).contains(&writes), "{writes} writes in ten minutes");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_leader_that_stops_hands_over_within_one_look() {
+    let store = Store::default();
+    let mut a = Replica::start(&store, "a");
+    a.until(true).await;
+    let mut b = Replica::start(&store, "b");
+    tokio::time::sleep(Duration::from_secs(30)).await;
+    a.stop.cancel();
+    a.task.await.unwrap();
+    let took = b.until(true).await;
+    assert!(took <= Timing::default().look_every, "{took:?}");
+    assert_eq!(store.spec("leaseTransitions"), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_leader_cut_off_steps_down_before_the_other_takes_over() {
+    let store = Store::default();
+    let mut a = Replica::start(&store, "a");
+    a.until(true).await;
+    let mut b = Replica::start(&store, "b");
+    tokio::time::sleep(Duration::from_secs(31)).await;
+    *a.line.cut.lock().unwrap() = true;
+    let down = a.until(false).await;
+    assert!(!*b.leads.borrow(), "two leaders");
+    assert!(down <= Timing::default().renew_within, "{down:?}");
+    let up = down + b.until(true).await;
+    assert!(up >= Duration::from_secs(45) && up <= Duration::from_secs(66), "{up:?}");
+
+    *a.line.cut.lock().unwrap() = false;
+    tokio::time::sleep(Duration::from_secs(120)).await;
+    assert!(!*a.leads.borrow() && *b.leads.borrow(), "the old leader took it back");
+    assert_eq!(store.spec("holderIdentity"), "b");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_restart_under_the_same_name_goes_on_at_once() {
+    let store = Store::default();
+    let mut a = Replica::start(&store, "a");
+    a.until(true).await;
+    a.task.abort();
+    let mut again = Replica::start(&store, "a");
+    assert_eq!(again.until(true).await, Duration::ZERO);
+    assert_eq!(store.spec("leaseTransitions"), 0);
+}
