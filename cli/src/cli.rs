@@ -1,0 +1,35 @@
+//! The command line.
+
+use clap::{Parser, Subcommand};
+
+use crate::app::App;
+use crate::commands::list;
+use crate::error::Result;
+use crate::settings::GlobalArgs;
+
+/// Virtual Kubernetes clusters that run inside a namespace of a host cluster
+#[derive(Debug, Parser)]
+#[command(name = "vcluster", version, propagate_version = false, arg_required_else_help = true)]
+pub struct Cli {
+    /// Options of every command.
+    #[command(flatten)]
+    pub global: GlobalArgs,
+
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    #[command(visible_alias = "ls")]
+    List(list::ListArgs),
+}
+
+/// Runs a command and answers the exit code.
+pub async fn run(app: &App, command: Command) -> Result<u8> {
+    match command {
+        Command::List(args) => list::run(app, &args).await.map(|()| 0),
+    }
+}
