@@ -1,1 +1,82 @@
-//! vcluster.
+//! Every option of a virtual cluster, defined once.
+//!
+//! The types below are the `vcluster.yaml` that users write, the values of the chart, and the
+//! settings that the syncer reads at start. `values.yaml`, its schema and the reference page are
+//! made from them ([`render`]). Reading a file is [`Document::parse`]; putting files and `--set`
+//! together is [`Values`]; [`load`] does it all for the one file that the syncer is given.
+
+mod check;
+mod control_plane;
+mod document;
+mod export;
+pub mod images;
+mod logging;
+mod networking;
+mod policies;
+mod problem;
+mod rbac;
+pub mod render;
+mod scalars;
+mod schema;
+mod section;
+mod set;
+mod states;
+mod sync;
+mod validate;
+mod values;
+
+pub use control_plane::*;
+pub use document::{Document, Entry, Kind, Node};
+pub use export::*;
+pub use logging::*;
+pub use networking::*;
+pub use policies::*;
+pub use problem::{Invalid, Place, Problem, Severity};
+pub use rbac::*;
+pub use scalars::*;
+pub use schema::schema;
+pub use set::{SetError, Typing};
+pub use states::{Row, State, row};
+pub use sync::*;
+pub use validate::validate;
+pub use values::{Loaded, Values, load, merge};
+
+use section::section;
+
+section! {
+    /// Every option of a virtual cluster.
+    pub struct Config {
+        /// Which kinds of object are mirrored between the virtual cluster and its host.
+        sync: Sync = Sync::default(),
+        /// The control plane of the virtual cluster.
+        control_plane: ControlPlane = ControlPlane::default(),
+        /// Addresses and names.
+        networking: Networking = Networking::default(),
+        /// What tenants may use of the host.
+        policies: Policies = Policies::default(),
+        /// What the control plane may do on the host.
+        rbac: Rbac = Rbac::default(),
+        /// The kubeconfig that the control plane leaves in Secret `vc-NAME` for clients.
+        export_kube_config: ExportKubeConfig = ExportKubeConfig::default(),
+        /// What the control plane's own programs write to their logs.
+        logging: Logging = Logging::default(),
+        /// Nothing is ever sent anywhere. The section is here so that existing files install.
+        telemetry: Telemetry = Telemetry::default(),
+        /// The old place of `networking.serviceCIDR`.
+        #[serde(rename = "serviceCIDR")]
+        service_cidr: String = String::new(),
+        /// Values that Helm shares with the charts of a parent.
+        global: Fragment = Fragment::new(),
+    }
+}
+
+impl Config {
+    /// The service range that the user asks for, or empty when it is to be found on the host.
+    #[must_use]
+    pub fn wanted_service_cidr(&self) -> &str {
+        match self.networking.service_cidr.as_str() {
+            "" => &self.service_cidr,
+            cidr => cidr,
+        }
+    }
+}

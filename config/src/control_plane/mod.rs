@@ -1,0 +1,42 @@
+//! `controlPlane`: the API server with its store and helpers, and the pod they run in.
+
+mod advanced;
+mod coredns;
+mod distro;
+mod expose;
+mod stateful_set;
+mod store;
+
+pub use advanced::{Advanced, PodDisruptionBudget, ServiceAccount};
+pub use coredns::{CoreDns, CoreDnsDeployment, CoreDnsService};
+pub use distro::{Distro, DistroKind, K8s, Program, Scheduler};
+pub use expose::{Ingress, Proxy, Service};
+pub use stateful_set::{
+    HighAvailability, Persistence, Probe, Probes, Retention, Scheduling, Security, StatefulSet,
+    VolumeClaim,
+};
+pub use store::{BackingStore, Database, EmbeddedDatabase};
+
+use crate::section::section;
+
+section! {
+    /// The control plane of the virtual cluster.
+    pub struct ControlPlane {
+        /// Which distribution of Kubernetes runs. `k8s` when none is enabled.
+        distro: Distro = Distro::default(),
+        /// Where the virtual cluster keeps its objects. SQLite on a claim when nothing is enabled.
+        backing_store: BackingStore = BackingStore::default(),
+        /// The DNS server of the virtual cluster.
+        coredns: CoreDns = CoreDns::default(),
+        /// The address at which the API server listens.
+        proxy: Proxy = Proxy::default(),
+        /// The Service through which clients and pods reach the API server.
+        service: Service = Service::default(),
+        /// An Ingress to the API server.
+        ingress: Ingress = Ingress::default(),
+        /// The pod of the control plane.
+        stateful_set: StatefulSet = StatefulSet::default(),
+        /// What few people change.
+        advanced: Advanced = Advanced::default(),
+    }
+}

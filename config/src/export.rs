@@ -1,0 +1,61 @@
+//! `exportKubeConfig`
+
+use crate::section::section;
+
+section! {
+    /// The kubeconfig that the control plane leaves in Secret `vc-NAME` for clients.
+    pub struct ExportKubeConfig {
+        /// The name of its context. Empty: `my-vcluster`.
+        context: String = String::new(),
+        /// The address that it points to. Empty: `https://localhost:8443`, for a port-forward.
+        server: String = String::new(),
+        /// Whether clients skip the check of the server's certificate.
+        insecure: bool = false,
+        /// A service account of the virtual cluster to log in as, instead of the admin certificate.
+        service_account: ExportServiceAccount = ExportServiceAccount::default(),
+        /// Another Secret to put it in, besides `vc-NAME`.
+        secret: ExportSecret = ExportSecret::default(),
+        /// Further Secrets, each with settings of its own.
+        additional_secrets: Vec<AdditionalSecret> = Vec::new(),
+    }
+}
+
+section! {
+    /// A service account of the virtual cluster to log in as.
+    pub struct ExportServiceAccount {
+        /// Its name. Empty: the admin certificate is used. It is made when it does not exist.
+        name: String = String::new(),
+        /// Its namespace in the virtual cluster. Empty: `kube-system`.
+        namespace: String = String::new(),
+        /// The ClusterRole of the virtual cluster that it is bound to. Empty: none.
+        cluster_role: String = String::new(),
+    }
+}
+
+section! {
+    /// A Secret of the host.
+    pub struct ExportSecret {
+        /// Its name. Empty: only `vc-NAME` is written.
+        name: String = String::new(),
+        /// Its namespace. Empty: that of the control plane. Another one needs rights there.
+        namespace: String = String::new(),
+    }
+}
+
+section! {
+    /// A further Secret with a kubeconfig.
+    pub struct AdditionalSecret {
+        /// The name of the Secret.
+        name: String = String::new(),
+        /// Its namespace. Empty: that of the control plane. Another one needs rights there.
+        namespace: String = String::new(),
+        /// The name of the context.
+        context: String = String::new(),
+        /// The address that it points to.
+        server: String = String::new(),
+        /// Whether clients skip the check of the server's certificate.
+        insecure: bool = false,
+        /// A service account of the virtual cluster to log in as.
+        service_account: ExportServiceAccount = ExportServiceAccount::default(),
+    }
+}

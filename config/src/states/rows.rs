@@ -1,0 +1,268 @@
+//! The table itself. A row goes when what it names is built.
+
+use super::{Row, State};
+
+const fn refused(path: &'static str, reason: &'static str, instead: &'static str) -> Row {
+    Row { path, state: State::Refused, reason, instead }
+}
+
+const fn accepted(path: &'static str, reason: &'static str) -> Row {
+    Row { path, state: State::Accepted, reason, instead: "" }
+}
+
+const NOT_MIRRORED: &str = "this kind is not mirrored in this version";
+const NO_PATCHES: &str = "patches of mirrored objects are not there in this version";
+const OWN_NODES: &str = "a virtual cluster has no nodes of its own: its pods run on the host's";
+const FOR_OWN_NODES: &str = "it only concerns clusters with nodes of their own";
+const COMMERCIAL: &str = "it belongs to a commercial product that is not part of this project";
+
+/// Every key of the charts 0.20 and August 2026 that is not honoured.
+pub(crate) const ROWS: &[Row] = &[
+    // sync
+    refused("sync.*.*.patches", NO_PATCHES, ""),
+    refused("sync.toHost.gatewayApi", NOT_MIRRORED, ""),
+    refused(
+        "sync.toHost.ingresses",
+        NOT_MIRRORED,
+        "make the Ingress on the host, for the mirrored service",
+    ),
+    refused("sync.toHost.networkPolicies", NOT_MIRRORED, ""),
+    refused(
+        "sync.toHost.persistentVolumes",
+        NOT_MIRRORED,
+        "volumes of claims are shown without it",
+    ),
+    refused("sync.toHost.podDisruptionBudgets", NOT_MIRRORED, ""),
+    refused("sync.toHost.priorityClasses", NOT_MIRRORED, ""),
+    refused("sync.toHost.serviceAccounts", NOT_MIRRORED, ""),
+    refused("sync.toHost.storageClasses", NOT_MIRRORED, ""),
+    refused("sync.toHost.volumeSnapshots", NOT_MIRRORED, ""),
+    refused("sync.toHost.volumeSnapshotContents", NOT_MIRRORED, ""),
+    refused("sync.toHost.namespaces", NOT_MIRRORED, ""),
+    refused("sync.toHost.resourceClaims", NOT_MIRRORED, ""),
+    refused("sync.toHost.resourceClaimTemplates", NOT_MIRRORED, ""),
+    refused("sync.toHost.customResources", NOT_MIRRORED, ""),
+    refused(
+        "sync.toHost.pods.hybridScheduling",
+        "the host's scheduler places every pod in this version",
+        "",
+    ),
+    refused("sync.toHost.pods.translateImage", "images are not replaced in this version", ""),
+    refused("sync.toHost.pods.enforceTolerations", "tolerations are not added in this version", ""),
+    accepted(
+        "sync.toHost.pods.rewriteHosts.initContainer.image",
+        "the container runs this project's own image",
+    ),
+    refused("sync.fromHost.configMaps", NOT_MIRRORED, ""),
+    refused("sync.fromHost.secrets", NOT_MIRRORED, ""),
+    refused("sync.fromHost.csiDrivers", NOT_MIRRORED, ""),
+    refused("sync.fromHost.csiNodes", NOT_MIRRORED, ""),
+    refused("sync.fromHost.csiStorageCapacities", NOT_MIRRORED, ""),
+    refused(
+        "sync.fromHost.storageClasses",
+        NOT_MIRRORED,
+        "claims may name a storage class of the host without it",
+    ),
+    refused("sync.fromHost.ingressClasses", NOT_MIRRORED, ""),
+    refused("sync.fromHost.gatewayClasses", NOT_MIRRORED, ""),
+    refused("sync.fromHost.gateways", NOT_MIRRORED, ""),
+    refused("sync.fromHost.runtimeClasses", NOT_MIRRORED, ""),
+    refused("sync.fromHost.priorityClasses", NOT_MIRRORED, ""),
+    refused("sync.fromHost.deviceClasses", NOT_MIRRORED, ""),
+    refused("sync.fromHost.volumeSnapshotClasses", NOT_MIRRORED, ""),
+    refused("sync.fromHost.customResources", NOT_MIRRORED, ""),
+    refused("sync.fromHost.nodes", "the host's nodes are shown as stand-ins in this version", ""),
+    // controlPlane
+    refused(
+        "controlPlane.distro.k3s",
+        "this distribution is not there in this version",
+        "use controlPlane.distro.k8s",
+    ),
+    refused(
+        "controlPlane.distro.k0s",
+        "this distribution is not there in this version",
+        "use controlPlane.distro.k8s",
+    ),
+    refused(
+        "controlPlane.distro.eks",
+        "this distribution is not there in this version",
+        "use controlPlane.distro.k8s",
+    ),
+    refused(
+        "controlPlane.backingStore.database.external",
+        "this store is not there in this version",
+        "use controlPlane.backingStore.database.embedded",
+    ),
+    accepted("controlPlane.backingStore.database.embedded.dataSource", "SQLite lies on the claim"),
+    accepted(
+        "controlPlane.backingStore.database.embedded.identityProvider",
+        "SQLite has no log-in",
+    ),
+    accepted(
+        "controlPlane.backingStore.database.embedded.keyFile",
+        "SQLite has no connection to protect",
+    ),
+    accepted(
+        "controlPlane.backingStore.database.embedded.certFile",
+        "SQLite has no connection to protect",
+    ),
+    accepted(
+        "controlPlane.backingStore.database.embedded.caFile",
+        "SQLite has no connection to protect",
+    ),
+    refused(
+        "controlPlane.backingStore.etcd",
+        "this store is not there in this version",
+        "use controlPlane.backingStore.database.embedded",
+    ),
+    refused(
+        "controlPlane.coredns.embedded",
+        "CoreDNS runs as a Deployment in the virtual cluster",
+        "leave it out",
+    ),
+    refused(
+        "controlPlane.tlsRoute",
+        "the API server is not exposed by a Gateway in this version",
+        "use controlPlane.ingress",
+    ),
+    accepted(
+        "controlPlane.service.kubeletNodePort",
+        "the kubelet API has a Service of its own for every node",
+    ),
+    refused("controlPlane.hostPathMapper", "paths of hosts are not mapped in this version", ""),
+    refused("controlPlane.serviceMonitor", "the chart makes no ServiceMonitor in this version", ""),
+    refused("controlPlane.standalone.enabled", OWN_NODES, ""),
+    accepted("controlPlane.standalone", FOR_OWN_NODES),
+    accepted("controlPlane.endpoint", FOR_OWN_NODES),
+    refused("controlPlane.statefulSet.command", "the syncer's command line is the chart's", ""),
+    refused("controlPlane.statefulSet.args", "the syncer's command line is the chart's", ""),
+    accepted(
+        "controlPlane.statefulSet.workingDir",
+        "the syncer reads and writes by absolute paths",
+    ),
+    accepted("controlPlane.advanced.cloudControllerManager", FOR_OWN_NODES),
+    accepted("controlPlane.advanced.konnectivity", FOR_OWN_NODES),
+    refused("controlPlane.advanced.registry", OWN_NODES, ""),
+    refused(
+        "controlPlane.advanced.kubeVip",
+        OWN_NODES,
+        "use controlPlane.service.spec.type LoadBalancer",
+    ),
+    refused(
+        "controlPlane.advanced.virtualScheduler",
+        "the host's scheduler places every pod in this version",
+        "",
+    ),
+    refused(
+        "controlPlane.distro.k8s.scheduler.enabled",
+        "the host's scheduler places every pod in this version",
+        "",
+    ),
+    // networking
+    accepted("networking.podCIDR", "pods have addresses of the host"),
+    refused("networking.replicateServices", "services are not replicated in this version", ""),
+    refused(
+        "networking.resolveDNS",
+        "names are not mapped in this version",
+        "use controlPlane.coredns.overwriteConfig",
+    ),
+    accepted("networking.advanced.proxyKubelets", "the kubelet API is reached by address, always"),
+    // policies, rbac
+    refused("policies.networkPolicy", "the chart makes no network policies in this version", ""),
+    refused(
+        "policies.podSecurityStandard",
+        "pods are not judged in this version",
+        "label the host namespace",
+    ),
+    refused(
+        "policies.centralAdmission",
+        "webhooks of the host are not installed in this version",
+        "",
+    ),
+    accepted("rbac.enableVolumeSnapshotRules", "volume snapshots are not mirrored in this version"),
+    refused("rbac.clusterRole.enabled", "no option of this version needs a ClusterRole", ""),
+    refused("rbac.clusterRole.extraRules", "no option of this version needs a ClusterRole", ""),
+    refused("rbac.clusterRole.overwriteRules", "no option of this version needs a ClusterRole", ""),
+    // the rest
+    refused("integrations", "there are no integrations in this version", ""),
+    refused("plugins", "plugins are Go programs that only the Go syncer can load", ""),
+    refused("plugin", "plugins are Go programs that only the Go syncer can load", ""),
+    refused("privateNodes", OWN_NODES, ""),
+    accepted("deploy", FOR_OWN_NODES),
+    refused(
+        "sleep",
+        "clusters do not fall asleep by themselves in this version",
+        "use `vcluster pause`",
+    ),
+    refused("snapshots", "there are no scheduled snapshots in this version", ""),
+    refused(
+        "deletion",
+        "clusters are not deleted by themselves in this version",
+        "use `vcluster delete`",
+    ),
+    accepted("platform", COMMERCIAL),
+    refused("external", COMMERCIAL, ""),
+    accepted("pro", "everything is in the one edition there is"),
+    accepted("logging.file", "logs go to the container's output"),
+    accepted("telemetry.instanceCreator", "nothing is ever sent anywhere"),
+    accepted("telemetry.machineID", "nothing is ever sent anywhere"),
+    accepted("telemetry.platformInstanceID", "nothing is ever sent anywhere"),
+    accepted("telemetry.platformUserID", "nothing is ever sent anywhere"),
+    accepted(
+        "experimental.syncSettings.setOwner",
+        "objects on the host are always owned by Service NAME",
+    ),
+    accepted(
+        "experimental.syncSettings.hostMetricsBindAddress",
+        "metrics are at the syncer's own port",
+    ),
+    accepted(
+        "experimental.syncSettings.virtualMetricsBindAddress",
+        "metrics are at the syncer's own port",
+    ),
+    accepted("experimental.syncSettings.syncLabels", "all labels are mirrored"),
+    refused(
+        "experimental.syncSettings.disableSync",
+        "a virtual cluster without a syncer runs no pods",
+        "",
+    ),
+    refused(
+        "experimental.syncSettings.rewriteKubernetesService",
+        "pods find the API server by its mirrored address",
+        "",
+    ),
+    refused(
+        "experimental.syncSettings.targetNamespace",
+        "pods run in the namespace of the control plane",
+        "",
+    ),
+    refused(
+        "experimental.multiNamespaceMode",
+        "pods run in the namespace of the control plane",
+        "",
+    ),
+    refused(
+        "experimental.isolatedControlPlane",
+        "pods run in the namespace of the control plane",
+        "",
+    ),
+    refused("experimental.genericSync", "custom kinds are not mirrored in this version", ""),
+    refused(
+        "experimental.deploy",
+        "manifests are not applied by the syncer in this version",
+        "use `vcluster connect NAME -- kubectl apply -f FILE`",
+    ),
+    refused(
+        "experimental.virtualClusterKubeConfig",
+        "the control plane is always the chart's own",
+        "",
+    ),
+    refused(
+        "experimental.denyProxyRequests",
+        "there is no proxy before the API server",
+        "use a ValidatingAdmissionPolicy inside",
+    ),
+    refused("experimental.proxy", "there is no proxy before the API server", ""),
+    accepted("experimental.docker", "virtual clusters run on a Kubernetes host"),
+    refused("experimental.nodeMonitors", "node monitors are not made in this version", ""),
+];

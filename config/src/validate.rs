@@ -1,0 +1,202 @@
+//! Rules that concern more than one option. The command line runs them before Helm, the control
+//! plane at its start.
+
+use std::net::IpAddr;
+
+use crate::problem::Problem;
+use crate::scalars::Fragment;
+use crate::{Config, Toggle};
+
+/// The minors of Kubernetes that the chart's flags are right for.
+const MINORS: std::ops::RangeInclusive<u32> = 30..=36;
+
+/// What is wrong with options that are each of the right form.
+#[must_use]
+pub fn validate(config: &Config) -> Vec<Problem> {
+    let mut problems = Vec::new();
+    store(config, &mut problems);
+    high_availability(config, &mut problems);
+    version(config, &mut problems);
+    network(config, &mut problems);
+    kinds(config, &mut problems);
+    budget(config, &mut problems);
+    problems
+}
+
+fn store(config: &Config, problems: &mut Vec<Problem>) {
+    let set = &config.control_plane.stateful_set;
+    if set.high_availability.replicas > 1 {
+        problems.push(
+            Problem::error(
+                "controlPlane.statefulSet.highAvailability.replicas",
+                "SQLite lies on one volume and cannot be shared by several control planes",
+            )
+            .hint("set it to 1"),
+        );
+    }
+    let persistence = &set.persistence;
+    let is_data = |object: Option<&serde_json::Value>| {
+        object.and_then(|object| object.as_str()) == Some("data")
+    };
+    if !persistence.data_volume.is_empty()
+        && !persistence.data_volume.iter().any(|volume| is_data(volume.get("name")))
+    {
+        problems.push(Problem::error(
+            "controlPlane.statefulSet.persistence.dataVolume",
+            "no volume in it is named data",
+        ));
+    }
+    let templates = &persistence.volume_claim_templates;
+    let claim_is_data =
+        |claim: &Fragment| is_data(claim.get("metadata").and_then(|metadata| metadata.get("name")));
+    if !templates.is_empty() && !templates.iter().any(claim_is_data) {
+        let path = "controlPlane.statefulSet.persistence.volumeClaimTemplates";
+        problems.push(Problem::error(path, "no claim in it has the metadata.name data"));
+    }
+    if persistence.volume_claim.enabled == Toggle::Off && persistence.data_volume.is_empty() {
+        problems.push(Problem::warning(
+            "controlPlane.statefulSet.persistence.volumeClaim.enabled",
+            "without a claim, everything in the virtual cluster is lost with its pod",
+        ));
+    }
+}
+
+fn high_availability(config: &Config, problems: &mut Vec<Problem>) {
+    let ha = &config.control_plane.stateful_set.high_availability;
+    let at = |key: &str| format!("controlPlane.statefulSet.highAvailability.{key}");
+    if ha.renew_deadline >= ha.lease_duration {
+        let message = format!("must be less than leaseDuration, which is {}", ha.lease_duration);
+        problems.push(Problem::error(at("renewDeadline"), message));
+    }
+    if ha.retry_period == 0 || ha.retry_period >= ha.renew_deadline {
+        let message =
+            format!("must be from 1 to less than renewDeadline, which is {}", ha.renew_deadline);
+        problems.push(Problem::error(at("retryPeriod"), message));
+    }
+}
+
+fn version(config: &Config, problems: &mut Vec<Problem>) {
+    let k8s = &config.control_plane.distro.k8s;
+    let path = if k8s.version.is_empty() {
+        "controlPlane.distro.k8s.image.tag"
+    } else {
+        "controlPlane.distro.k8s.version"
+    };
+    let version = k8s.kubernetes_version();
+    let mut parts = version.trim_start_matches('v').split(['.', '-', '+']).map(str::parse::<u32>);
+    match (parts.next(), parts.next(), parts.next()) {
+        (Some(Ok(1)), Some(Ok(minor)), Some(Ok(_))) => {
+            if !MINORS.contains(&minor) {
+                let (first, last) = (MINORS.start(), MINORS.end());
+                let message = format!(
+                    "{version} is not supported: the chart is made for 1.{first} to 1.{last}"
+                );
+                problems.push(Problem::error(path, message));
+            }
+        }
+        _ => problems
+            .push(Problem::error(path, format!("{version} is not a version such as v1.34.4"))),
+    }
+}
+
+fn network(config: &Config, problems: &mut Vec<Problem>) {
+    let path = if config.networking.service_cidr.is_empty() {
+        "serviceCIDR"
+    } else {
+        "networking.serviceCIDR"
+    };
+    let ranges: Vec<&str> =
+        config.wanted_service_cidr().split(',').filter(|range| !range.is_empty()).collect();
+    for range in &ranges {
+        if !is_range(range) {
+            problems
+                .push(Problem::error(path, format!("{range} is not a range such as 10.96.0.0/12")));
+        }
+    }
+    if ranges.len() > 2 {
+        problems.push(Problem::error(path, "there is at most one range for IPv4 and one for IPv6"));
+    }
+    let domain = &config.networking.advanced.cluster_domain;
+    if !is_domain(domain) {
+        problems.push(Problem::error(
+            "networking.advanced.clusterDomain",
+            format!("{domain:?} is not a DNS name"),
+        ));
+    }
+    if config.control_plane.proxy.port < 1024 {
+        let message = "the API server runs as a user without rights and cannot listen below 1024";
+        problems.push(
+            Problem::error("controlPlane.proxy.port", message)
+                .hint("the Service listens at 443 whatever it is"),
+        );
+    }
+    let registry = &config.control_plane.advanced.default_image_registry;
+    if registry.contains("://") {
+        let message = "an image's registry has no scheme";
+        problems.push(
+            Problem::error("controlPlane.advanced.defaultImageRegistry", message)
+                .hint("leave out https://"),
+        );
+    }
+}
+
+fn kinds(config: &Config, problems: &mut Vec<Problem>) {
+    let kinds = &config.sync.to_host;
+    let needed = [
+        (
+            kinds.pods.enabled,
+            "sync.toHost.pods.enabled",
+            "without pods nothing runs in the virtual cluster",
+        ),
+        (
+            kinds.services.enabled,
+            "sync.toHost.services.enabled",
+            "without services neither DNS nor any service address works",
+        ),
+        (
+            kinds.secrets.enabled,
+            "sync.toHost.secrets.enabled",
+            "pods that use a secret or a service account will not start",
+        ),
+        (
+            kinds.config_maps.enabled,
+            "sync.toHost.configMaps.enabled",
+            "pods that use a config map will not start",
+        ),
+    ];
+    problems.extend(
+        needed
+            .into_iter()
+            .filter(|(on, ..)| !on)
+            .map(|(_, path, message)| Problem::warning(path, message)),
+    );
+}
+
+fn budget(config: &Config, problems: &mut Vec<Problem>) {
+    let budget = &config.control_plane.advanced.pod_disruption_budget;
+    if budget.enabled && budget.max_unavailable.is_some() && budget.min_available.is_some() {
+        let path = "controlPlane.advanced.podDisruptionBudget.maxUnavailable";
+        problems
+            .push(Problem::error(path, "only one of maxUnavailable and minAvailable can be set"));
+    }
+}
+
+fn is_range(range: &str) -> bool {
+    let Some((address, bits)) = range.split_once('/') else { return false };
+    match (address.parse(), bits.parse::<u8>()) {
+        (Ok(IpAddr::V4(_)), Ok(bits)) => bits <= 32,
+        (Ok(IpAddr::V6(_)), Ok(bits)) => bits <= 128,
+        _ => false,
+    }
+}
+
+fn is_domain(name: &str) -> bool {
+    let label = |label: &str| {
+        !label.is_empty()
+            && label.len() <= 63
+            && label.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-')
+            && !label.starts_with('-')
+            && !label.ends_with('-')
+    };
+    name.len() <= 253 && name.split('.').all(label)
+}

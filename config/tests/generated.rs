@@ -1,0 +1,86 @@
+//! The files that are made from the types are up to date.
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test says what it expects by panicking"
+)]
+
+mod upstream;
+
+use std::path::Path;
+
+#[track_caller]
+fn check(path: &str, want: &str) {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(path);
+    if std::env::var_os("UPDATE").is_some() {
+        std::fs::create_dir_all(file.parent().unwrap()).unwrap();
+        std::fs::write(&file, want).unwrap();
+    }
+    let have = std::fs::read_to_string(&file).unwrap_or_default();
+    assert!(have == want, "{path} is stale; run `UPDATE=1 cargo test -p vcluster-config`");
+}
+
+#[test]
+fn values_are_fresh() {
+    check("charts/vcluster/values.yaml", &vcluster_config::render::values());
+}
+
+#[test]
+fn schema_is_fresh() {
+    check("charts/vcluster/values.schema.json", &vcluster_config::render::schema());
+}
+
+#[test]
+fn reference_is_fresh() {
+    check("docs/reference/values.md", &vcluster_config::render::reference(&upstream::charts()));
+}
+
+#[test]
+fn values_say_the_defaults() {
+    let loaded = vcluster_config::load("values.yaml", &vcluster_config::render::values()).unwrap();
+    assert_eq!(loaded.config, vcluster_config::Config::default());
+    assert_eq!(loaded.warnings, []);
+}
+
+#[test]
+fn schema_is_one_and_allows_the_defaults() {
+    let schema = vcluster_config::schema();
+    assert_eq!(schema["$schema"], "https://json-schema.org/draft/2020-12/schema");
+    let validator = jsonschema::draft202012::new(&schema).unwrap();
+    let defaults = serde_json::to_value(vcluster_config::Config::default()).unwrap();
+    assert!(validator.is_valid(&defaults), "{:?}", validator.iter_errors(&defaults).next());
+}
+
+#[test]
+fn schema_is_closed() {
+    fn walk(schema: &serde_json::Value, path: &str) {
+        let Some(properties) =
+            schema.get("properties").and_then(|properties| properties.as_object())
+        else {
+            return;
+        };
+        assert_eq!(schema["additionalProperties"], false, "{path} is open");
+        for (key, below) in properties {
+            walk(below, &format!("{path}.{key}"));
+        }
+    }
+    walk(&vcluster_config::schema(), "");
+}
+
+#[test]
+fn versions_are_those_of_the_workspace() {
+    let chart = std::fs::read_to_string(
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("../charts/vcluster/Chart.yaml"),
+    )
+    .unwrap();
+    let version = env!("CARGO_PKG_VERSION");
+    assert!(
+        chart.contains(&format!("\nversion: {version}\n")),
+        "Chart.yaml: version is not {version}"
+    );
+    assert!(
+        chart.contains(&format!("\nappVersion: {version}\n")),
+        "Chart.yaml: appVersion is not {version}"
+    );
+}
