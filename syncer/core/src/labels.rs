@@ -31,6 +31,8 @@ pub const OBJECT_VERSION: &str = "vcluster.loft.sh/object-resource-version";
 pub const MANAGED_ANNOTATIONS: &str = "vcluster.loft.sh/managed-annotations";
 /// Newline list of the label keys that the syncer owns on the host object.
 pub const MANAGED_LABELS: &str = "vcluster.loft.sh/managed-labels";
+/// Annotation on host pods: the kind of the set that made the virtual pod (`DaemonSet`, `Job`, `ReplicaSet` ...).
+pub const OWNER_SET_KIND: &str = "vcluster.loft.sh/owner-set-kind";
 
 /// Annotation that `kubectl apply` keeps a whole copy of the object in: of no use on the host, and large.
 pub const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";

@@ -25,6 +25,17 @@ pub trait Mirror: Send + Sync + 'static {
         &[]
     }
 
+    /// Virtual keys to plan at start even if neither side has them: objects that we make inside of our own accord.
+    fn standing(&self) -> Vec<Virtual<Key>> {
+        Vec::new()
+    }
+
+    /// A label, beside the marker, that all host objects of this kind carry: it narrows the watch of the host resource
+    /// where host controllers copy the marker onto objects of their own.
+    fn also_labelled(&self) -> Option<(&'static str, &'static str)> {
+        None
+    }
+
     /// The twin's key on the host; nothing for objects that are never mirrored.
     fn host_key(&self, key: &Virtual<Key>, settings: &Settings) -> Option<Host<Key>>;
 

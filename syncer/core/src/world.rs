@@ -1,6 +1,6 @@
 //! The neighbours that a decision may look at.
 
-use crate::{Host, Key, Object, Resource, Virtual};
+use crate::{Host, Key, Object, Refusal, Resource, Virtual};
 
 /// A read-only view of both clusters' caches.
 ///
@@ -23,9 +23,30 @@ pub trait World {
     /// Whether some live virtual object refers to this one (see [`crate::Mirror::references`]).
     fn is_referenced(&self, kind: &'static Resource, key: &Virtual<Key>) -> bool;
 
-    /// The host pods of ours on a host node, apart from those of DaemonSets (see `kinds::nodes`).
-    fn node_is_used(&self, node: &str) -> bool;
+    /// All host objects of a resource that belong to virtual objects of one kind, in order of names.
+    fn all_owned(&self, host_kind: &'static Resource, of: &'static Resource) -> Vec<Host<Object>>;
+
+    /// The host's endpoint slices of Service `NAME`: where the virtual API server is.
+    fn control_plane_slices(&self) -> Vec<Host<Object>>;
+
+    /// Whether host pods of ours run on a host node; only those count that [`crate::kinds::nodes::node_of`] names.
+    fn node_use(&self, node: &str) -> NodeUse;
+
+    /// What the API servers refused of the planned key's writes since its virtual object last changed: all of it, in
+    /// order, so that a plan can go round each. Remembered in memory only; after a restart it is asked again.
+    fn refusals(&self) -> Vec<Refusal>;
 
     /// The time of planning.
     fn now(&self) -> jiff::Timestamp;
+}
+
+/// Whether a host node runs pods of ours.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NodeUse {
+    /// It does.
+    Used,
+    /// It did, until this time.
+    UnusedSince(jiff::Timestamp),
+    /// None was ever seen there; nothing more is known.
+    Unknown,
 }

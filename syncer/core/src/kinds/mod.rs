@@ -2,6 +2,7 @@
 
 pub mod configmaps;
 pub mod copied;
+pub mod nodes;
 
 use crate::mirror::{Mirror, Rule};
 use crate::{Host, Key, Settings, Virtual, names};
