@@ -22,6 +22,7 @@ pub mod resource;
 pub mod selectors;
 pub mod settings;
 pub mod side;
+pub mod skew;
 pub mod world;
 
 pub use key::Key;

@@ -27,6 +27,9 @@ pub enum NotNow {
     },
     /// The virtual object is absent from the cache, which proves nothing: a fresh read must say so first (design D6).
     ProveGone,
+    /// The host object is absent from the cache, which proves nothing: a fresh read must say so first. What it says
+    /// comes back as [`crate::World::twin_gone`].
+    ProveTwinGone,
     /// The host object holds data and has lost its virtual twin, but nothing proves that its owner deleted it. It stays
     /// until the twin comes back, or `vcluster adopt` or `vcluster prune` decides (design D6).
     Orphaned {

@@ -1,6 +1,6 @@
 //! The neighbours that a decision may look at.
 
-use crate::{Host, Key, Object, Refusal, Resource, Virtual};
+use crate::{Gone, Host, Key, Object, Refusal, Resource, Side, Virtual};
 
 /// A read-only view of both clusters' caches.
 ///
@@ -13,7 +13,8 @@ pub trait World {
     /// A host object among those that are ours (marked), or the control plane's own Service.
     fn host(&self, kind: &'static Resource, key: &Host<Key>) -> Option<Host<Object>>;
 
-    /// The virtual objects of a kind in a namespace, in order of names.
+    /// The virtual objects of a kind in a namespace, in order of names; with namespace `""` all objects of a kind
+    /// without namespaces.
     fn virt_in(&self, kind: &'static Resource, namespace: &str) -> Vec<Virtual<Object>>;
 
     /// The host objects of a kind whose marks name this virtual object of the planned kind: also the ones beside its
@@ -35,6 +36,17 @@ pub trait World {
     /// What the API servers refused of the planned key's writes since its virtual object last changed: all of it, in
     /// order, so that a plan can go round each. Remembered in memory only; after a restart it is asked again.
     fn refusals(&self) -> Vec<Refusal>;
+
+    /// What is known about the host twin that the view lacks: absent from the cache proves nothing ([`Gone::Unproven`]),
+    /// a fresh read said so ([`Gone::Read`]), or a fresh read said so and this process had it in its cache before
+    /// ([`Gone::Seen`]). The last two differ because a paused virtual cluster finds its host pods gone when it starts.
+    fn twin_gone(&self) -> Gone;
+
+    /// Fields that an API server was seen to drop from patches, being older than whoever wrote them: paths as
+    /// [`crate::skew::dropped`] gives them. Asking for them again would never end.
+    fn drops(&self, _side: Side, _kind: &'static Resource) -> Vec<String> {
+        Vec::new()
+    }
 
     /// The time of planning.
     fn now(&self) -> jiff::Timestamp;
