@@ -3,7 +3,7 @@
 use clap::{Parser, Subcommand};
 
 use crate::app::App;
-use crate::commands::list;
+use crate::commands::{connect, disconnect, forward, list};
 use crate::error::Result;
 use crate::settings::GlobalArgs;
 
@@ -23,13 +23,20 @@ pub struct Cli {
 /// The commands.
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    Connect(connect::ConnectArgs),
+    Disconnect(disconnect::DisconnectArgs),
     #[command(visible_alias = "ls")]
     List(list::ListArgs),
+    #[command(hide = true)]
+    Forward(forward::ForwardArgs),
 }
 
 /// Runs a command and answers the exit code.
 pub async fn run(app: &App, command: Command) -> Result<u8> {
     match command {
+        Command::Connect(args) => connect::run(app, args).await,
+        Command::Disconnect(args) => disconnect::run(app, &args).await.map(|()| 0),
         Command::List(args) => list::run(app, &args).await.map(|()| 0),
+        Command::Forward(args) => forward::run(app, args).await.map(|()| 0),
     }
 }

@@ -1,3 +1,6 @@
 //! One file per command: its arguments and what it does.
 
+pub mod connect;
+pub mod disconnect;
+pub mod forward;
 pub mod list;

@@ -18,7 +18,6 @@ use crate::host::{Host, within};
 use crate::names;
 
 pub use find::{Found, find, search_contexts};
-pub use status::pod_status;
 
 /// A virtual cluster as its host shows it.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -7,7 +7,7 @@ mod document;
 mod edit;
 mod files;
 
-pub use document::{Stanza, current_context, standalone, stanza_of};
+pub use document::{Origin, Stanza, standalone, stanza_of};
 pub use edit::{Change, edit};
 pub use files::{Files, HOST_CONTEXT_OF_A_POD};
 

@@ -3,12 +3,16 @@
 mod app;
 mod cli;
 mod commands;
+mod connect;
 mod discover;
+mod duration;
 mod env_vars;
 mod error;
+mod forwarder;
 mod host;
 mod kubeconfig;
 mod names;
+mod progress;
 mod settings;
 mod ui;
 mod yaml;

@@ -1,0 +1,213 @@
+//! Watching a control plane come up, and saying what it waits for.
+
+mod assess;
+mod seen;
+
+use std::time::Duration;
+
+use futures::{StreamExt, TryStreamExt};
+use k8s_openapi::api::core::v1::{Event, Pod, Secret};
+use kube::api::{Api, LogParams};
+use kube::runtime::{WatchStreamExt, watcher};
+use serde_json::Value;
+use tokio::sync::watch;
+use tokio::time::Instant;
+
+use crate::duration;
+use crate::error::{CliError, Kind, Result};
+use crate::host::Host;
+use crate::names;
+use crate::ui::Step;
+
+use assess::{Assessment, assess};
+use seen::Seen;
+
+/// What is waited for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Need {
+    /// The Secret with the kubeconfig.
+    Credentials,
+    /// A control-plane pod whose containers are all ready, and that Secret.
+    Ready,
+}
+
+/// A watch on everything that tells how a control plane comes up. It begins when it is made, so what happens before
+/// the first question is not missed.
+#[derive(Clone)]
+pub struct Progress {
+    host: Host,
+    name: String,
+    namespace: String,
+    seen: watch::Receiver<Seen>,
+}
+
+impl Progress {
+    /// Starts watching.
+    pub fn start(host: &Host, name: &str, namespace: &str) -> Self {
+        let (sender, seen) = watch::channel(Seen::default());
+        tokio::spawn(follow(host.clone(), name.to_owned(), namespace.to_owned(), sender));
+        Self { host: host.clone(), name: name.to_owned(), namespace: namespace.to_owned(), seen }
+    }
+
+    /// Waits for what is needed and answers the kubeconfig from the Secret.
+    ///
+    /// # Errors
+    /// Trouble that waiting does not mend, or the deadline; both with the reason and the last words of a container
+    /// that crashed.
+    pub async fn wait(&mut self, need: Need, step: &mut Step, deadline: Instant) -> Result<Value> {
+        let mut trouble: Option<Instant> = None;
+        loop {
+            let state = self.seen.borrow_and_update().clone();
+            let now = assess(&state, need);
+            if let (true, Some(kubeconfig)) = (now.ready, state.kubeconfig) {
+                step.note("");
+                return Ok(kubeconfig);
+            }
+            step.note(now.note.clone());
+            let mut wake = deadline;
+            match now.bearable {
+                Some(bearable) => {
+                    let end = *trouble.get_or_insert_with(Instant::now) + bearable;
+                    if Instant::now() >= end {
+                        return Err(self.failure(Kind::Failed, &now).await);
+                    }
+                    wake = wake.min(end);
+                }
+                None => trouble = None,
+            }
+            match tokio::time::timeout_at(wake, self.seen.changed()).await {
+                Ok(Ok(())) => {}
+                Ok(Err(_)) => return Err(self.failure(Kind::Failed, &now).await),
+                Err(_) if Instant::now() >= deadline => {
+                    return Err(self.failure(Kind::Timeout, &now).await);
+                }
+                Err(_) => {}
+            }
+        }
+    }
+
+    /// Keeps saying what is wrong with the pods and ends only with trouble that waiting does not mend.
+    pub async fn trouble(&mut self, step: &mut Step) -> CliError {
+        let far = Instant::now() + Duration::from_secs(24 * 3600);
+        loop {
+            match self.wait(Need::Ready, step, far).await {
+                Err(error) => return error,
+                Ok(_) => {
+                    if self.seen.changed().await.is_err() {
+                        std::future::pending::<()>().await;
+                    }
+                }
+            }
+        }
+    }
+
+    /// Ends when the Secret holds another kubeconfig than `old`.
+    pub async fn other_kubeconfig(&mut self, old: &Value) -> Value {
+        loop {
+            if let Some(new) =
+                self.seen.borrow_and_update().kubeconfig.clone().filter(|new| new != old)
+            {
+                return new;
+            }
+            if self.seen.changed().await.is_err() {
+                std::future::pending::<()>().await;
+            }
+        }
+    }
+
+    async fn failure(&self, kind: Kind, now: &Assessment) -> CliError {
+        let what = format!("the control plane of {} does not become ready", self.name);
+        let mut cause = if now.note.is_empty() {
+            "nothing is known about it".to_owned()
+        } else {
+            now.note.clone()
+        };
+        let mut hint = format!(
+            "kubectl --context {} -n {} describe statefulset,pod -l release={}",
+            self.host.context, self.namespace, self.name
+        );
+        if let Some((pod, container)) = &now.crashed {
+            let words = last_words(&self.host, &self.namespace, pod, container).await;
+            if !words.is_empty() {
+                cause = format!("{cause}\n{words}");
+            }
+            hint = format!(
+                "kubectl --context {} -n {} logs {pod} -c {container} --previous",
+                self.host.context, self.namespace
+            );
+        }
+        CliError::new(kind, what).because(cause).hint(hint)
+    }
+}
+
+/// Says how long was waited, for callers that set the deadline.
+pub fn after(error: CliError, patience: Duration) -> CliError {
+    match error.kind {
+        Kind::Timeout => {
+            CliError { what: format!("{} after {}", error.what, duration::show(patience)), ..error }
+        }
+        _ => error,
+    }
+}
+
+/// Feeds the watches into what has been seen, until nobody looks any more.
+async fn follow(host: Host, name: String, namespace: String, sender: watch::Sender<Seen>) {
+    enum Change {
+        Pod(watcher::Event<Pod>),
+        Secret(watcher::Event<Secret>),
+        Event(watcher::Event<Event>),
+    }
+    let pods: Api<Pod> = host.api(&namespace);
+    let secrets: Api<Secret> = host.api(&namespace);
+    let events: Api<Event> = host.api(&namespace);
+    let all_parts = watcher::Config::default().labels(&names::selector_of_all_parts(&name));
+    let secret = watcher::Config::default()
+        .fields(&format!("metadata.name={}", names::kubeconfig_secret(&name)));
+    let warnings = watcher::Config::default().fields("type=Warning");
+    let mut changes = futures::stream::select_all([
+        watcher(pods, all_parts).default_backoff().map_ok(Change::Pod).boxed(),
+        watcher(secrets, secret).default_backoff().map_ok(Change::Secret).boxed(),
+        watcher(events, warnings).default_backoff().map_ok(Change::Event).boxed(),
+    ]);
+    loop {
+        let change = tokio::select! {
+            change = changes.next() => change,
+            () = sender.closed() => None,
+        };
+        let Some(change) = change else { return };
+        sender.send_modify(|seen| match change {
+            Ok(Change::Pod(event)) => seen.pod(event),
+            Ok(Change::Secret(event)) => seen.secret(event),
+            Ok(Change::Event(event)) => seen.event(event, &name),
+            Err(error) => seen.problem(&error),
+        });
+    }
+}
+
+/// The end of a crashed container's log.
+async fn last_words(host: &Host, namespace: &str, pod: &str, container: &str) -> String {
+    let pods: Api<Pod> = host.api(namespace);
+    let parameters = |previous| LogParams {
+        container: Some(container.to_owned()),
+        previous,
+        tail_lines: Some(5),
+        limit_bytes: Some(4096),
+        ..LogParams::default()
+    };
+    for previous in [true, false] {
+        let logs =
+            tokio::time::timeout(Duration::from_secs(5), pods.logs(pod, &parameters(previous)))
+                .await;
+        if let Ok(Ok(text)) = logs
+            && !text.trim().is_empty()
+        {
+            return text
+                .trim()
+                .lines()
+                .map(|line| format!("{container}: {line}"))
+                .collect::<Vec<_>>()
+                .join("\n");
+        }
+    }
+    String::new()
+}
