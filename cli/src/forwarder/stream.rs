@@ -105,7 +105,9 @@ where
     loop {
         tokio::select! {
             read = client.read(&mut words) => match read {
-                Ok(0) => return First::ClientEnded,
+                Ok(0) if said.is_empty() => return First::ClientEnded,
+                // It has said all; the answer is still wanted.
+                Ok(0) => return First::Answered,
                 Ok(count) => {
                     let new = words.get(..count).unwrap_or_default();
                     said.extend_from_slice(new);
