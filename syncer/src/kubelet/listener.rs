@@ -1,0 +1,151 @@
+//! The port of one virtual node.
+
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{Semaphore, watch};
+use tokio_rustls::TlsAcceptor;
+use tokio_util::sync::CancellationToken;
+
+use super::serve::Node;
+use super::trust::{Tls, holder};
+
+const HANDSHAKE_WITHIN: Duration = Duration::from_secs(10);
+/// Also how long an idle connection is kept for the next request.
+const HEADERS_WITHIN: Duration = Duration::from_secs(30);
+/// As much as hyper takes for a target alone: the words of a long `exec` are all in it.
+const HEADERS_LIMIT: usize = 64 * 1024;
+
+/// When a silent peer counts as gone: idle streams are kept, dead ones are not.
+pub(super) struct Keepalive {
+    pub(super) idle: Duration,
+    pub(super) interval: Duration,
+    pub(super) retries: u32,
+}
+
+pub(super) const KEEPALIVE: Keepalive =
+    Keepalive { idle: Duration::from_secs(30), interval: Duration::from_secs(15), retries: 4 };
+
+/// Listens on `port` of `address`; without one on all addresses, IPv6 too where there is any.
+pub(super) async fn bind(address: Option<IpAddr>, port: u16) -> io::Result<TcpListener> {
+    if let Some(address) = address {
+        return TcpListener::bind((address, port)).await;
+    }
+    match TcpListener::bind((Ipv6Addr::UNSPECIFIED, port)).await {
+        Err(error) if error.kind() != io::ErrorKind::AddrInUse => {
+            TcpListener::bind((Ipv4Addr::UNSPECIFIED, port)).await
+        }
+        bound => bound,
+    }
+}
+
+/// A node's port being served.
+pub(super) struct Listener {
+    pub(super) node: Arc<Node>,
+    pub(super) tls: watch::Receiver<Tls>,
+    /// Connections of all nodes together.
+    pub(super) connections: Arc<Semaphore>,
+    pub(super) stop: CancellationToken,
+}
+
+impl Listener {
+    /// Serves until `stop` fires. Requests in flight are then finished, streams go on.
+    pub(super) async fn run(self, listener: TcpListener) {
+        loop {
+            let accepted = tokio::select! {
+                () = self.stop.cancelled() => return,
+                accepted = listener.accept() => accepted,
+            };
+            match accepted {
+                Ok((stream, peer)) => {
+                    let Ok(slot) = Arc::clone(&self.connections).try_acquire_owned() else {
+                        tracing::warn!(%peer, "too many connections to virtual nodes");
+                        continue;
+                    };
+                    let connection = Connection {
+                        node: Arc::clone(&self.node),
+                        tls: self.tls.borrow().clone(),
+                        stop: self.stop.clone(),
+                    };
+                    self.node.shared.tasks.spawn(async move {
+                        connection.serve(stream, peer).await;
+                        drop(slot);
+                    });
+                }
+                Err(error) => {
+                    // Out of file descriptors, mostly: they come back.
+                    tracing::warn!(node = self.node.name, %error, "cannot accept");
+                    tokio::time::sleep(Duration::from_millis(100)).await;
+                }
+            }
+        }
+    }
+}
+
+struct Connection {
+    node: Arc<Node>,
+    tls: Tls,
+    stop: CancellationToken,
+}
+
+impl Connection {
+    async fn serve(self, stream: TcpStream, peer: SocketAddr) {
+        let node = &self.node.name;
+        if let Err(error) = settle(&stream) {
+            tracing::debug!(node, %peer, %error, "socket options not set");
+        }
+        let acceptor = TlsAcceptor::from(Arc::clone(&self.tls.config));
+        let stream = match tokio::time::timeout(HANDSHAKE_WITHIN, acceptor.accept(stream)).await {
+            Ok(Ok(stream)) => stream,
+            Ok(Err(error)) => {
+                tracing::debug!(node, %peer, %error, "TLS handshake failed");
+                return;
+            }
+            Err(_) => {
+                tracing::debug!(node, %peer, "TLS handshake took too long");
+                return;
+            }
+        };
+        let holder = holder(stream.get_ref().1.peer_certificates(), self.tls.purpose);
+        let node = Arc::clone(&self.node);
+        let service = service_fn(move |request| {
+            let (node, holder) = (Arc::clone(&node), holder.clone());
+            async move { Ok::<_, std::convert::Infallible>(node.answer(holder, request).await) }
+        });
+        let serving = hyper::server::conn::http1::Builder::new()
+            .timer(TokioTimer::new())
+            .header_read_timeout(HEADERS_WITHIN)
+            .max_buf_size(HEADERS_LIMIT)
+            .serve_connection(TokioIo::new(stream), service)
+            .with_upgrades();
+        let mut serving = std::pin::pin!(serving);
+        let overdue = &self.node.shared.overdue;
+        let served = tokio::select! {
+            served = &mut serving => served,
+            () = self.stop.cancelled() => {
+                serving.as_mut().graceful_shutdown();
+                tokio::select! {
+                    served = serving => served,
+                    () = overdue.cancelled() => return,
+                }
+            }
+        };
+        if let Err(error) = served {
+            tracing::debug!(node = self.node.name, %peer, %error, "connection ended");
+        }
+    }
+}
+
+fn settle(stream: &TcpStream) -> io::Result<()> {
+    stream.set_nodelay(true)?;
+    let keepalive = socket2::TcpKeepalive::new()
+        .with_time(KEEPALIVE.idle)
+        .with_interval(KEEPALIVE.interval)
+        .with_retries(KEEPALIVE.retries);
+    socket2::SockRef::from(stream).set_tcp_keepalive(&keepalive)
+}
