@@ -1,0 +1,45 @@
+//! Two clusters in memory: API servers that behave like real ones, and a syncer that carries out plans.
+#![allow(dead_code, reason = "what scripts need is there before the scripts are")]
+
+mod admission;
+mod clusters;
+mod memory;
+mod neighbours;
+mod server;
+mod services;
+mod show;
+mod strategic;
+mod tokens;
+
+pub use clusters::Clusters;
+pub use server::Failure;
+pub use show::outcome;
+
+use vcluster_syncer_core::Resource;
+use vcluster_syncer_core::resource::{
+    CLAIMS, CONFIG_MAPS, ENDPOINT_SLICES, ENDPOINTS, EVENTS, NAMESPACES, NODES, PODS, SECRETS,
+    SERVICES, VOLUMES,
+};
+
+/// All resources that the clusters know.
+pub static RESOURCES: [&Resource; 11] = [
+    &PODS,
+    &SERVICES,
+    &ENDPOINTS,
+    &ENDPOINT_SLICES,
+    &CONFIG_MAPS,
+    &SECRETS,
+    &CLAIMS,
+    &VOLUMES,
+    &NODES,
+    &NAMESPACES,
+    &EVENTS,
+];
+
+/// The resource of an object, or one by its plural name or kind.
+pub fn resource(name: &str) -> &'static Resource {
+    RESOURCES
+        .into_iter()
+        .find(|resource| resource.plural == name || resource.kind == name)
+        .unwrap_or_else(|| panic!("no resource is called {name:?}"))
+}
