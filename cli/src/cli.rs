@@ -3,7 +3,7 @@
 use clap::{Parser, Subcommand};
 
 use crate::app::App;
-use crate::commands::{connect, disconnect, forward, list};
+use crate::commands::{connect, delete, disconnect, forward, list, pause, resume};
 use crate::error::Result;
 use crate::settings::GlobalArgs;
 
@@ -27,6 +27,12 @@ pub enum Command {
     Disconnect(disconnect::DisconnectArgs),
     #[command(visible_alias = "ls")]
     List(list::ListArgs),
+    #[command(visible_alias = "sleep")]
+    Pause(pause::PauseArgs),
+    #[command(visible_alias = "wakeup")]
+    Resume(resume::ResumeArgs),
+    #[command(visible_alias = "rm")]
+    Delete(delete::DeleteArgs),
     #[command(hide = true)]
     Forward(forward::ForwardArgs),
 }
@@ -37,6 +43,9 @@ pub async fn run(app: &App, command: Command) -> Result<u8> {
         Command::Connect(args) => connect::run(app, args).await,
         Command::Disconnect(args) => disconnect::run(app, &args).await.map(|()| 0),
         Command::List(args) => list::run(app, &args).await.map(|()| 0),
+        Command::Pause(args) => pause::run(app, &args).await.map(|()| 0),
+        Command::Resume(args) => resume::run(app, &args).await.map(|()| 0),
+        Command::Delete(args) => delete::run(app, &args).await.map(|()| 0),
         Command::Forward(args) => forward::run(app, args).await.map(|()| 0),
     }
 }

@@ -1,6 +1,9 @@
 //! One file per command: its arguments and what it does.
 
 pub mod connect;
+pub mod delete;
 pub mod disconnect;
 pub mod forward;
 pub mod list;
+pub mod pause;
+pub mod resume;

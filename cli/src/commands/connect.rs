@@ -5,6 +5,7 @@ use std::time::Duration;
 use clap::Args;
 
 use crate::app::App;
+use crate::commands::resume;
 use crate::connect::{self, ConnectOptions, ForwardFlags, OutputFlags};
 use crate::discover;
 use crate::duration;
@@ -79,5 +80,8 @@ pub async fn run(app: &App, args: ConnectArgs) -> Result<u8> {
     options.check()?;
     let found = discover::find(app, args.name.as_deref()).await?;
     connect::must_have_replicas(&found)?;
+    if found.cluster.paused() {
+        resume::resume(app, &found, Some(args.timeout)).await?;
+    }
     connect::connect(app, &found, &options, args.timeout).await
 }

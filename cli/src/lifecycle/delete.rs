@@ -1,0 +1,265 @@
+//! Taking a virtual cluster off its host.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use futures::{StreamExt, TryStreamExt};
+use k8s_openapi::api::core::v1::{Namespace, Secret, Service};
+use kube::api::{Api, DeleteParams, ListParams, Preconditions};
+use kube::runtime::{WatchStreamExt, watcher};
+use tokio::time::Instant;
+
+use crate::app::App;
+use crate::discover;
+use crate::error::{CliError, Kind, Result};
+use crate::helm::{self, Helm, Release};
+use crate::host::{Host, within};
+use crate::names;
+use crate::ui::Step;
+
+use super::leftovers::{Kinds, Marks};
+use super::scale;
+
+/// What is wanted.
+#[derive(Clone, Debug)]
+pub struct Wishes {
+    /// Leave the claims: the store's and those of the workloads.
+    pub keep_claims: bool,
+    /// Remove the namespace too, whatever else is in it.
+    pub namespace: bool,
+    /// Remove the namespace too if `create` made it and no other virtual cluster is in it.
+    pub namespace_if_ours: bool,
+    /// Wait until everything is gone.
+    pub wait: bool,
+    /// How long.
+    pub patience: Duration,
+}
+
+/// What there is to delete.
+#[derive(Clone, Debug)]
+pub struct Standing {
+    /// There is a helm release of that name.
+    pub release: bool,
+    /// The namespace goes too.
+    pub namespace_goes: bool,
+    marks: Marks,
+}
+
+/// Looks before anything is deleted.
+///
+/// # Errors
+/// When the host refuses.
+pub async fn look(host: &Host, name: &str, namespace: &str, wishes: &Wishes) -> Result<Standing> {
+    let services: Api<Service> = host.api(namespace);
+    let service =
+        within(format!("read service {name} in namespace {namespace}"), services.get_opt(name))
+            .await?;
+    let secrets: Api<Secret> = host.api(namespace);
+    let releases = ListParams::default().labels(&format!("owner=helm,name={name}")).limit(1);
+    let releases = within(
+        format!("list helm releases in namespace {namespace}"),
+        secrets.list_metadata(&releases),
+    )
+    .await?;
+    Ok(Standing {
+        release: !releases.items.is_empty(),
+        namespace_goes: namespace_goes(host, name, namespace, wishes).await?,
+        marks: Marks {
+            name: name.to_owned(),
+            namespace: namespace.to_owned(),
+            service: service.and_then(|service| service.metadata.uid),
+            keep_claims: wishes.keep_claims,
+        },
+    })
+}
+
+/// Deletes, and answers what was removed, by kind.
+///
+/// # Errors
+/// When helm or the host refuses, or something is left at the end.
+pub async fn delete(
+    app: &App,
+    host: &Host,
+    standing: &Standing,
+    wishes: &Wishes,
+) -> Result<BTreeMap<String, usize>> {
+    let deadline = Instant::now() + wishes.patience;
+    let Marks { name, namespace, .. } = &standing.marks;
+    let kinds = Kinds::of(host).await?;
+    if wishes.keep_claims {
+        kinds.disown_claims(&standing.marks).await?;
+    }
+    if standing.release {
+        let step = app.ui.step(format!("Removing the release {name}"));
+        let helm = Helm::find(app).await?;
+        let release = Release { name, namespace, context: &host.context };
+        let argv = helm::uninstall(release);
+        match helm.run(app, host, &format!("remove the release {name}"), &argv, None).await {
+            Err(error)
+                if error.cause.as_deref().is_some_and(|cause| cause.contains("not found")) => {}
+            other => {
+                other?;
+            }
+        }
+        step.done_as("Release removed");
+    }
+    let mut step = app.ui.step("Removing what it left on the host");
+    if standing.namespace_goes {
+        remove_namespace(host, namespace).await?;
+    }
+    if !wishes.wait {
+        step.done_as("Removal goes on by itself");
+        return Ok(BTreeMap::new());
+    }
+    if standing.namespace_goes {
+        until_namespace_gone(host, namespace, &mut step, deadline).await?;
+    } else {
+        // As long as its syncer runs it makes what is swept away again.
+        let patience = deadline.saturating_duration_since(Instant::now());
+        scale::until_gone(host, name, namespace, &mut step, patience).await?;
+    }
+    let mut removed =
+        kinds.sweep(&standing.marks, !standing.namespace_goes, &mut step, deadline).await?;
+    if standing.namespace_goes {
+        removed.insert("namespace".to_owned(), 1);
+    }
+    step.done_as(describe(&removed));
+    Ok(removed)
+}
+
+/// `Removed from the host: 3 pods, 1 secret`. Pure.
+fn describe(removed: &BTreeMap<String, usize>) -> String {
+    if removed.is_empty() {
+        return "Nothing is left on the host".to_owned();
+    }
+    let parts: Vec<String> = removed
+        .iter()
+        .map(|(kind, count)| match count {
+            1 => format!(
+                "1 {}",
+                kind.strip_suffix("ies").map_or_else(
+                    || kind.trim_end_matches('s').to_owned(),
+                    |stem| format!("{stem}y")
+                )
+            ),
+            count => format!("{count} {kind}"),
+        })
+        .collect();
+    format!("Removed from the host: {}", parts.join(", "))
+}
+
+async fn namespace_goes(host: &Host, name: &str, namespace: &str, wishes: &Wishes) -> Result<bool> {
+    if wishes.namespace {
+        return Ok(true);
+    }
+    if !wishes.namespace_if_ours || wishes.keep_claims {
+        return Ok(false);
+    }
+    let namespaces: Api<Namespace> = Api::all(host.client.clone());
+    let found =
+        match within(format!("read namespace {namespace}"), namespaces.get_opt(namespace)).await {
+            Ok(found) => found,
+            // Who may not look at it may not delete it either.
+            Err(error) => {
+                tracing::debug!(%error, "the namespace is left alone");
+                return Ok(false);
+            }
+        };
+    let ours = found.and_then(|it| it.metadata.annotations).is_some_and(|annotations| {
+        annotations.get(names::CREATED).is_some_and(|value| value == "true")
+    });
+    if !ours {
+        return Ok(false);
+    }
+    let others = discover::list(host, Some(namespace)).await?;
+    Ok(others.iter().all(|cluster| cluster.name == name))
+}
+
+async fn remove_namespace(host: &Host, namespace: &str) -> Result<()> {
+    let namespaces: Api<Namespace> = Api::all(host.client.clone());
+    let Some(found) =
+        within(format!("read namespace {namespace}"), namespaces.get_opt(namespace)).await?
+    else {
+        return Ok(());
+    };
+    let only = DeleteParams::default()
+        .preconditions(Preconditions { uid: found.metadata.uid, resource_version: None });
+    match within(format!("delete namespace {namespace}"), namespaces.delete(namespace, &only)).await
+    {
+        // Being deleted already.
+        Err(error) if !matches!(error.kind, Kind::NotFound | Kind::Conflict) => Err(error),
+        _ => Ok(()),
+    }
+}
+
+async fn until_namespace_gone(
+    host: &Host,
+    namespace: &str,
+    step: &mut Step,
+    deadline: Instant,
+) -> Result<()> {
+    let namespaces: Api<Namespace> = Api::all(host.client.clone());
+    let only = watcher::Config::default().fields(&format!("metadata.name={namespace}"));
+    let mut changes = watcher(namespaces, only).default_backoff().boxed();
+    let mut there = false;
+    let mut why = String::new();
+    loop {
+        match tokio::time::timeout_at(deadline, changes.try_next()).await {
+            Ok(Ok(Some(event))) => match event {
+                watcher::Event::Init => there = false,
+                watcher::Event::InitApply(found) | watcher::Event::Apply(found) => {
+                    there = true;
+                    why = why_terminating(&found);
+                    step.note(if why.is_empty() {
+                        "waiting for the namespace to go".to_owned()
+                    } else {
+                        why.clone()
+                    });
+                }
+                watcher::Event::Delete(_) => return Ok(()),
+                watcher::Event::InitDone if !there => return Ok(()),
+                watcher::Event::InitDone => {}
+            },
+            Ok(Err(error)) => tracing::debug!(%error, "a watch broke"),
+            Ok(Ok(None)) | Err(_) => {
+                return Err(CliError::new(
+                    Kind::Timeout,
+                    format!("namespace {namespace} is still being deleted"),
+                )
+                .because(if why.is_empty() { "the host does not say why".to_owned() } else { why })
+                .hint(format!(
+                    "kubectl --context {} get namespace {namespace} -o yaml",
+                    host.context
+                )));
+            }
+        }
+    }
+}
+
+/// What the host says about a namespace that does not go. Pure.
+fn why_terminating(namespace: &Namespace) -> String {
+    let conditions = namespace
+        .status
+        .as_ref()
+        .and_then(|status| status.conditions.as_deref())
+        .unwrap_or_default();
+    let messages =
+        conditions.iter().filter(|it| it.status == "True").filter_map(|it| it.message.clone());
+    messages.collect::<Vec<_>>().join("; ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_summary_counts() {
+        assert_eq!(describe(&BTreeMap::new()), "Nothing is left on the host");
+        let removed = [("pods", 3), ("secrets", 1), ("networkpolicies", 1), ("namespace", 1)];
+        let removed = removed.map(|(kind, count)| (kind.to_owned(), count)).into();
+        assert_eq!(
+            describe(&removed),
+            "Removed from the host: 1 namespace, 1 networkpolicy, 3 pods, 1 secret"
+        );
+    }
+}
