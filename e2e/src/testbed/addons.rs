@@ -1,0 +1,157 @@
+//! What runs in the host cluster from the start: DNS, storage, metrics and, when asked for, load balancing.
+
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, bail};
+
+use super::kubectl::Kubectl;
+use super::kwok;
+use super::layout::Layout;
+use super::programs::{COREDNS, LOCAL_PATH, METALLB, METRICS_SERVER, Programs};
+use super::wait::until;
+
+const BASE: [&str; 4] = [
+    include_str!("../../manifests/kube-proxy.yaml"),
+    include_str!("../../manifests/coredns.yaml"),
+    include_str!("../../manifests/local-path.yaml"),
+    include_str!("../../manifests/metrics-server.yaml"),
+];
+const METALLB_WORKLOADS: &str = include_str!("../../manifests/metallb.yaml");
+const METALLB_POOL: &str = include_str!("../../manifests/metallb-pool.yaml");
+
+/// Kinds of MetalLB's own manifest that are not taken over: its workloads and its webhook.
+const METALLB_LEFT_OUT: [&str; 5] =
+    ["Deployment", "DaemonSet", "Service", "Secret", "ValidatingWebhookConfiguration"];
+
+/// How long workloads may take to be there.
+const PATIENCE: &str = "--timeout=120s";
+
+/// Applies everything, kwok's nodes included.
+///
+/// # Errors
+/// When the API server refuses a manifest.
+pub async fn apply(
+    layout: &Layout,
+    programs: &Programs,
+    kubectl: &Kubectl,
+    load_balancer: bool,
+) -> Result<()> {
+    let mut manifests = kwok::nodes();
+    for manifest in BASE {
+        manifests += &fill(manifest, layout)?;
+        manifests += "\n---\n";
+    }
+    if load_balancer {
+        manifests += &metallb(programs)?;
+        manifests += &fill(METALLB_WORKLOADS, layout)?;
+    }
+    kubectl.apply(&manifests).await?;
+    if load_balancer {
+        let pool = fill(METALLB_POOL, layout)?;
+        // Its kinds were defined a moment ago.
+        until("MetalLB's address pool", Duration::from_secs(20), || async {
+            kubectl.apply(&pool).await.map(|()| true)
+        })
+        .await?;
+    }
+    Ok(())
+}
+
+/// Waits until all nodes are ready and all workloads available.
+///
+/// # Errors
+/// When that takes too long.
+pub async fn ready(kubectl: &Kubectl, real_nodes: usize, load_balancer: bool) -> Result<()> {
+    let registered = || async {
+        let nodes = kubectl.run(&["get", "nodes", "--no-headers", "--output", "name"]).await?;
+        Ok(nodes.lines().count() >= real_nodes + kwok::NODES)
+    };
+    until("the registration of all nodes", Duration::from_secs(60), registered).await?;
+    kubectl.run(&["wait", "node", "--all", "--for=condition=Ready", PATIENCE]).await?;
+    kubectl
+        .run(&[
+            "wait",
+            "deployment",
+            "--all",
+            "--all-namespaces",
+            "--for=condition=Available",
+            PATIENCE,
+        ])
+        .await?;
+    if load_balancer {
+        kubectl
+            .run(&[
+                "--namespace",
+                "metallb-system",
+                "rollout",
+                "status",
+                "daemonset/speaker",
+                PATIENCE,
+            ])
+            .await?;
+    }
+    kubectl
+        .run(&[
+            "wait",
+            "apiservice",
+            "v1beta1.metrics.k8s.io",
+            "--for=condition=Available",
+            PATIENCE,
+        ])
+        .await
+        .map(drop)
+}
+
+/// Puts values into a manifest's `${NAME}`s.
+fn fill(manifest: &str, layout: &Layout) -> Result<String> {
+    let mut filled = String::new();
+    let mut rest = manifest;
+    while let Some((before, after)) = rest.split_once("${") {
+        let (name, after) = after.split_once('}').context("a manifest has a ${ without }")?;
+        filled += before;
+        filled += &match name {
+            "COREDNS" => COREDNS.to_owned(),
+            "LOCAL_PATH" => LOCAL_PATH.to_owned(),
+            "METRICS_SERVER" => METRICS_SERVER.to_owned(),
+            "METALLB" => METALLB.to_owned(),
+            "DNS_IP" => layout.dns_ip().to_string(),
+            "VOLUMES" => layout.volumes().display().to_string(),
+            "LOAD_BALANCER_RANGE" => layout.load_balancer_range(),
+            unknown => bail!("a manifest asks for ${{{unknown}}}, which is not known"),
+        };
+        rest = after;
+    }
+    Ok(filled + rest)
+}
+
+/// Definitions and rights from MetalLB's own manifest.
+fn metallb(programs: &Programs) -> Result<String> {
+    let path = programs.path("metallb", "metallb-native.yaml")?;
+    let text = std::fs::read_to_string(&path)?;
+    let kept: Vec<&str> = text
+        .split("\n---\n")
+        .filter(|document| {
+            let kind =
+                document.lines().find_map(|line| line.strip_prefix("kind: ")).unwrap_or_default();
+            !METALLB_LEFT_OUT.contains(&kind)
+        })
+        .collect();
+    Ok(kept.join("\n---\n") + "\n---\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_manifest_is_filled_completely() {
+        let layout = Layout::new(3).unwrap();
+        for manifest in BASE.into_iter().chain([METALLB_WORKLOADS, METALLB_POOL]) {
+            let filled = fill(manifest, &layout).unwrap();
+            assert!(!filled.contains("${"), "{filled}");
+            let documents: Vec<serde_json::Value> = serde_saphyr::from_multiple(&filled).unwrap();
+            assert!(documents.iter().all(|document| document["kind"].is_string()));
+        }
+        assert!(fill("a: ${NOBODY}", &layout).is_err());
+    }
+}

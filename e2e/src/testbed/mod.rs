@@ -1,0 +1,214 @@
+//! A real Kubernetes host cluster on this machine, as root, without a container engine's daemon.
+//!
+//! Unmodified upstream programs: etcd, the control plane, real nodes (kubelet, containerd, runc and kube-proxy, each
+//! node in a network namespace of its own) and five nodes of kwok for scale. [`TestBed::up`] is the door.
+
+mod addons;
+mod build;
+mod cgroups;
+mod command;
+mod control_plane;
+mod health;
+mod images;
+mod kubectl;
+mod kwok;
+mod layout;
+mod lock;
+mod network;
+mod nodes;
+mod packages;
+mod pki;
+mod processes;
+mod programs;
+mod progress;
+mod teardown;
+mod up;
+mod wait;
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, ensure};
+use rustix::process::Signal;
+
+pub use command::{command, run, run_with};
+pub use health::Health;
+pub use images::{Profile, SYNCER_IMAGE};
+pub use kubectl::Kubectl;
+pub use layout::{LAST_BED, Layout, MOST_NODES, Node};
+pub use processes::Process;
+pub use progress::Progress;
+pub use up::Options;
+pub use wait::until;
+
+/// A test bed that is up.
+#[derive(Debug, Clone)]
+pub struct TestBed {
+    /// Names, addresses and directories.
+    pub layout: Layout,
+    /// An administrator's kubeconfig. Its server, pods and ClusterIPs can be reached from the root network namespace.
+    pub kubeconfig: PathBuf,
+    /// A directory with all programs, for `PATH`.
+    pub bin: PathBuf,
+    /// The bed's kubectl.
+    pub kubectl: Kubectl,
+    /// The real nodes.
+    pub nodes: Vec<Node>,
+}
+
+/// What [`TestBed::up`] did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    /// Nothing: it was up.
+    AlreadyUp,
+    /// Processes that had ended were started again.
+    Mended,
+    /// A new bed was started.
+    Started,
+}
+
+impl TestBed {
+    /// Brings the bed up, or finds it up.
+    ///
+    /// A bed that was left half-way is taken down first. Everything that is missing on the way (packages, programs,
+    /// images) is installed or built.
+    ///
+    /// # Errors
+    /// Without root rights, when the bed is up with other options, or when a part does not start.
+    pub async fn up(options: &Options, progress: &Progress) -> Result<(Self, Outcome)> {
+        let layout = Layout::new(options.bed)?;
+        let _lock = lock::exclusive(&layout.lock_file())?;
+        let outcome = up::up(&layout, options, progress).await?;
+        Ok((Self::open(options.bed)?, outcome))
+    }
+
+    /// The bed that is up.
+    ///
+    /// # Errors
+    /// When it is not.
+    pub fn open(bed: u8) -> Result<Self> {
+        let layout = Layout::new(bed)?;
+        let options = up::recorded(&layout)
+            .context("the test bed is not up\nhint: cargo run -p e2e -- up")?;
+        Ok(Self {
+            kubeconfig: layout.kubeconfig(),
+            bin: layout.bin(),
+            kubectl: Kubectl::of(&layout),
+            nodes: layout.nodes(options.nodes),
+            layout,
+        })
+    }
+
+    /// Takes the bed down, in whatever state it is. Says whether there was anything.
+    ///
+    /// # Errors
+    /// When something of it cannot be removed.
+    pub async fn down(bed: u8) -> Result<bool> {
+        let layout = Layout::new(bed)?;
+        root()?;
+        let _lock = lock::exclusive(&layout.lock_file())?;
+        let there = !teardown::leftovers(&layout)?.is_empty();
+        teardown::down(&layout).await?;
+        Ok(there)
+    }
+
+    /// What is there of a bed, up or not: processes, mounts, namespaces, links, cgroups, files.
+    ///
+    /// # Errors
+    /// When `/proc` cannot be read.
+    pub fn leftovers(bed: u8) -> Result<Vec<String>> {
+        teardown::leftovers(&Layout::new(bed)?)
+    }
+
+    /// Asks every part whether it is well.
+    pub async fn status(&self) -> Vec<Health> {
+        health::check(&self.layout).await
+    }
+
+    /// Loads an image archive into all real nodes.
+    ///
+    /// # Errors
+    /// When it is not an image archive.
+    pub async fn load(&self, archive: &Path) -> Result<()> {
+        futures::future::try_join_all(self.nodes.iter().map(|node| images::load(node, archive)))
+            .await
+            .map(drop)
+    }
+
+    /// Builds the syncer of this checkout and loads its image, [`SYNCER_IMAGE`], into all real nodes.
+    ///
+    /// # Errors
+    /// When it does not compile.
+    pub async fn load_syncer(&self, profile: Profile) -> Result<()> {
+        up::load_syncer(&self.nodes, profile).await
+    }
+
+    /// Builds the syncer of this checkout and writes its image to a docker-archive. Needs no bed.
+    ///
+    /// # Errors
+    /// When it does not compile.
+    pub async fn save_syncer(profile: Profile, archive: &Path) -> Result<()> {
+        images::save(images::build_syncer(profile).await?, archive).await
+    }
+
+    /// Sends a signal to a process of the bed (`kube-apiserver`, `kubelet-node1`, ...).
+    ///
+    /// # Errors
+    /// When the bed has no process of that name.
+    pub fn signal(&self, component: &str, signal: Signal) -> Result<()> {
+        self.process(component)?.signal(signal);
+        Ok(())
+    }
+
+    /// Kills a process of the bed and starts it again as it was.
+    ///
+    /// # Errors
+    /// When the bed has no process of that name, or it does not start.
+    pub async fn restart(&self, component: &str) -> Result<()> {
+        self.stop(component).await?;
+        self.start(component)
+    }
+
+    /// Kills a process of the bed and waits for its end.
+    ///
+    /// # Errors
+    /// When the bed has no process of that name.
+    pub async fn stop(&self, component: &str) -> Result<()> {
+        self.process(component)?.stop(Signal::KILL, Duration::from_secs(10)).await
+    }
+
+    /// Starts a process of the bed that ended, as it was.
+    ///
+    /// # Errors
+    /// When it still runs, or does not start.
+    pub fn start(&self, component: &str) -> Result<()> {
+        let process = self.process(component)?;
+        ensure!(!process.alive(), "{component} is still running");
+        processes::Processes::of(&self.layout).start(process.spec).map(drop)
+    }
+
+    /// A process of the bed, for its id and arguments.
+    ///
+    /// # Errors
+    /// When there is none of that name; the message names those there are.
+    pub fn process(&self, component: &str) -> Result<Process> {
+        processes::Processes::of(&self.layout).find(component)
+    }
+
+    /// The log file of a process.
+    ///
+    /// # Errors
+    /// When the bed has no process of that name.
+    pub fn log(&self, component: &str) -> Result<PathBuf> {
+        let processes = processes::Processes::of(&self.layout);
+        Ok(processes.log(&processes.find(component)?.spec.name))
+    }
+}
+
+fn root() -> Result<()> {
+    ensure!(
+        rustix::process::geteuid().is_root(),
+        "the test bed makes network namespaces, mounts and cgroups, which only root may\nhint: sudo -E env PATH=$PATH cargo run -p e2e -- up"
+    );
+    Ok(())
+}

@@ -1,0 +1,140 @@
+//! The bed's network: one namespace for the control plane, which holds a bridge, and one for each node.
+//!
+//! Pods are routed, not bridged, so that a service's answer passes its node's connection tracking on every kernel.
+//! The root namespace has an address on the bridge and routes to pods and services; nothing leads out of the bed.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result, anyhow};
+use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
+
+use super::command::{command, run, run_with};
+use super::layout::{Layout, Node};
+
+const BRIDGE: &str = "br0";
+/// Where `ip netns` keeps its names.
+const NAMES: &str = "/run/netns";
+
+/// Makes all namespaces, links, addresses and routes.
+///
+/// # Errors
+/// When one cannot be made; those made before stay, for [`remove`].
+pub async fn make(layout: &Layout, nodes: &[Node]) -> Result<()> {
+    let netns = layout.netns();
+    let gateway = layout.control_plane_ip();
+    ip(None, &format!("netns add {netns}\n")).await?;
+    ip(
+        Some(&netns),
+        &format!("link set lo up\nlink add {BRIDGE} type bridge\naddr add {gateway}/24 dev {BRIDGE}\nlink set {BRIDGE} up\n"),
+    )
+    .await?;
+    forward(&netns)?;
+    for node in nodes {
+        ip(
+            None,
+            &format!(
+                "netns add {name}\nlink add {name} netns {netns} type veth peer name eth0 netns {name}\n",
+                name = node.netns
+            ),
+        )
+        .await?;
+        ip(Some(&netns), &format!("link set {} master {BRIDGE} up\n", node.netns)).await?;
+        ip(
+            Some(&node.netns),
+            &format!(
+                "link set lo up\naddr add {}/24 dev eth0\nlink set eth0 up\nroute add default via {gateway}\n{}",
+                node.ip,
+                pod_routes(nodes.iter().filter(|other| other.name != node.name))
+            ),
+        )
+        .await?;
+        forward(&node.netns)?;
+    }
+    let mut routes = pod_routes(nodes.iter());
+    if let Some(first) = nodes.first() {
+        // Services are balanced by a node's kube-proxy; any node will do.
+        routes += &format!("route add {} via {}\n", layout.service_cidr(), first.ip);
+    }
+    ip(Some(&netns), &routes).await?;
+    let link = layout.root_link();
+    ip(None, &format!("link add {link} type veth peer name root netns {netns}\n")).await?;
+    ip(Some(&netns), &format!("link set root master {BRIDGE} up\n")).await?;
+    ip(None, &format!("addr add {}/24 dev {link}\nlink set {link} up\n{routes}", layout.root_ip()))
+        .await
+}
+
+/// Removes all of it. What is not there is no error.
+///
+/// # Errors
+/// When a namespace that is there cannot be removed.
+pub async fn remove(layout: &Layout) -> Result<()> {
+    for name in namespaces(layout) {
+        run(command("ip").args(["netns", "delete", &name])).await?;
+    }
+    // The kernel removes the other end of a link some time after its namespace.
+    if Path::new("/sys/class/net").join(layout.root_link()).exists() {
+        let _ = run(command("ip").args(["link", "delete", &layout.root_link()])).await;
+    }
+    // `ip netns add` mounts the directory on itself; busy while somebody else has a namespace in it.
+    if std::fs::read_dir(NAMES).is_ok_and(|mut names| names.next().is_none()) {
+        let _ = rustix::mount::unmount(NAMES, rustix::mount::UnmountFlags::empty());
+    }
+    Ok(())
+}
+
+/// Names of the bed's namespaces that exist.
+pub fn namespaces(layout: &Layout) -> Vec<String> {
+    let mut names: Vec<String> =
+        (1..=super::layout::MOST_NODES).map(|number| layout.node(number).netns).collect();
+    names.push(layout.netns());
+    names.retain(|name| file(name).exists());
+    names
+}
+
+/// Runs `work` on a thread that is inside network namespace `netns`; processes started there stay in it.
+///
+/// # Errors
+/// Those of `work`, or when there is no such namespace.
+pub fn inside<T: Send>(netns: &str, work: impl FnOnce() -> Result<T> + Send) -> Result<T> {
+    let path = file(netns);
+    let handle = std::fs::File::open(&path)
+        .with_context(|| format!("cannot open network namespace {}", path.display()))?;
+    std::thread::scope(|scope| {
+        let thread = scope.spawn(|| {
+            move_into_link_name_space(
+                std::os::fd::AsFd::as_fd(&handle),
+                Some(LinkNameSpaceType::Network),
+            )
+            .with_context(|| format!("cannot enter network namespace {netns}"))?;
+            work()
+        });
+        thread.join().map_err(|_| anyhow!("a thread in network namespace {netns} panicked"))?
+    })
+}
+
+fn file(netns: &str) -> PathBuf {
+    Path::new(NAMES).join(netns)
+}
+
+/// `/proc/sys/net` shows the namespace of the thread that looks.
+fn forward(netns: &str) -> Result<()> {
+    inside(netns, || {
+        std::fs::write("/proc/sys/net/ipv4/ip_forward", "1").context("cannot turn on ip_forward")
+    })
+}
+
+fn pod_routes<'a>(nodes: impl Iterator<Item = &'a Node>) -> String {
+    nodes.map(|node| format!("route add {} via {}\n", node.pod_cidr, node.ip)).collect()
+}
+
+/// Runs lines of `ip` commands, in a namespace or in the root one.
+async fn ip(netns: Option<&str>, lines: &str) -> Result<()> {
+    let mut ip = command("ip");
+    if let Some(netns) = netns {
+        ip.args(["-netns", netns]);
+    }
+    run_with(ip.args(["-batch", "-"]), lines)
+        .await
+        .map(drop)
+        .with_context(|| format!("ip was told:\n{lines}"))
+}
