@@ -85,6 +85,25 @@ impl Document {
     }
 }
 
+/// Reads the Kubernetes objects of a text with one or more YAML documents; empty ones are passed over.
+///
+/// # Errors
+/// The text is not YAML, or a document is not a map.
+pub fn manifests(source: &str, text: &str) -> Result<Vec<Value>, Problem> {
+    let documents = serde_saphyr::from_multiple::<Node>(text)
+        .map_err(|error| Problem::error(source, unreadable(error.without_snippet())))?;
+    let documents = documents.iter().filter(|node| !matches!(node.kind, Kind::Null));
+    documents
+        .map(|node| match node.kind {
+            Kind::Map(_) => Ok(node.to_value()),
+            _ => Err(Problem::error(
+                source,
+                format!("a document holds {}, not an object", node.kind.name()),
+            )),
+        })
+        .collect()
+}
+
 impl Node {
     /// The value without its places.
     #[must_use]

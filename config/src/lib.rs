@@ -8,6 +8,7 @@
 mod check;
 mod control_plane;
 mod document;
+mod experimental;
 mod export;
 pub mod images;
 mod logging;
@@ -26,7 +27,8 @@ mod validate;
 mod values;
 
 pub use control_plane::*;
-pub use document::{Document, Entry, Kind, Node};
+pub use document::{Document, Entry, Kind, Node, manifests};
+pub use experimental::*;
 pub use export::*;
 pub use logging::*;
 pub use networking::*;
@@ -60,6 +62,8 @@ section! {
         export_kube_config: ExportKubeConfig = ExportKubeConfig::default(),
         /// What the control plane's own programs write to their logs.
         logging: Logging = Logging::default(),
+        /// Options that may change or go.
+        experimental: Experimental = Experimental::default(),
         /// Nothing is ever sent anywhere. The section is here so that existing files install.
         telemetry: Telemetry = Telemetry::default(),
         /// The old place of `networking.serviceCIDR`.

@@ -3,6 +3,7 @@
 
 use std::net::IpAddr;
 
+use crate::document::manifests;
 use crate::problem::Problem;
 use crate::scalars::Fragment;
 use crate::{Config, Toggle};
@@ -20,6 +21,8 @@ pub fn validate(config: &Config) -> Vec<Problem> {
     network(config, &mut problems);
     kinds(config, &mut problems);
     budget(config, &mut problems);
+    let coredns = &config.control_plane.coredns.overwrite_manifests;
+    problems.extend(manifests("controlPlane.coredns.overwriteManifests", coredns).err());
     problems
 }
 

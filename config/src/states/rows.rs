@@ -209,10 +209,6 @@ pub(crate) const ROWS: &[Row] = &[
     accepted("telemetry.platformInstanceID", "nothing is ever sent anywhere"),
     accepted("telemetry.platformUserID", "nothing is ever sent anywhere"),
     accepted(
-        "experimental.syncSettings.setOwner",
-        "objects on the host are always owned by Service NAME",
-    ),
-    accepted(
         "experimental.syncSettings.hostMetricsBindAddress",
         "metrics are at the syncer's own port",
     ),

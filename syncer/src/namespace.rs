@@ -1,0 +1,203 @@
+//! The control-plane namespace: plain requests for the few objects that the control plane keeps for itself.
+
+use http::{HeaderValue, Method, Request, StatusCode, header};
+use kube::Client;
+use serde_json::Value;
+
+/// The host namespace that a virtual cluster lives in.
+#[derive(Clone)]
+pub struct Namespace {
+    client: Client,
+    name: String,
+}
+
+/// A request that the host did not grant.
+#[derive(Debug, thiserror::Error)]
+#[error("{kind} {namespace}/{name} cannot be {verb}{}", hint(source))]
+pub struct Denied {
+    /// What was to be done, as `created`.
+    pub verb: &'static str,
+    /// The resource, as `secrets`.
+    pub kind: &'static str,
+    /// The namespace.
+    pub namespace: String,
+    /// The object.
+    pub name: String,
+    /// What the host said.
+    #[source]
+    pub source: Box<kube::Error>,
+}
+
+impl Namespace {
+    /// The namespace `name`, through `client`.
+    #[must_use]
+    pub fn new(client: Client, name: impl Into<String>) -> Self {
+        Namespace { client, name: name.into() }
+    }
+
+    /// Its name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The client, for requests that lead elsewhere.
+    #[must_use]
+    pub fn client(&self) -> &Client {
+        &self.client
+    }
+
+    /// An object, or nothing when there is none of that name.
+    ///
+    /// # Errors
+    /// When the host does not answer, or refuses.
+    pub async fn get(&self, kind: &'static str, name: &str) -> Result<Option<Value>, Denied> {
+        match self.send(Method::GET, &self.path(kind, name), None).await {
+            Ok(object) => Ok(Some(object)),
+            Err(error) if code(&error) == Some(StatusCode::NOT_FOUND) => Ok(None),
+            Err(error) => Err(self.denied("read", kind, name, error)),
+        }
+    }
+
+    /// Creates an object.
+    ///
+    /// # Errors
+    /// When the host does not answer, or refuses; [`Denied::is_conflict`] when the name is taken.
+    pub async fn create(&self, kind: &'static str, object: &Value) -> Result<Value, Denied> {
+        let path = format!("/api/v1/namespaces/{}/{kind}", self.name);
+        let name = object.pointer("/metadata/name").and_then(Value::as_str).unwrap_or_default();
+        self.send(Method::POST, &path, Some(object))
+            .await
+            .map_err(|error| self.denied("created", kind, name, error))
+    }
+
+    /// Asks what would happen if an object were created.
+    ///
+    /// # Errors
+    /// When the host does not answer, or refuses.
+    pub async fn try_create(
+        &self,
+        kind: &'static str,
+        object: &Value,
+    ) -> Result<Value, kube::Error> {
+        let path = format!("/api/v1/namespaces/{}/{kind}?dryRun=All", self.name);
+        self.send(Method::POST, &path, Some(object)).await
+    }
+
+    /// Merges a change into an object.
+    ///
+    /// # Errors
+    /// When the host does not answer, or refuses; [`Denied::is_conflict`] when the object is not at the change's
+    /// `resourceVersion` any more.
+    pub async fn merge(
+        &self,
+        kind: &'static str,
+        name: &str,
+        change: &Value,
+    ) -> Result<Value, Denied> {
+        let answer = self.send(Method::PATCH, &self.path(kind, name), Some(change)).await;
+        answer.map_err(|error| self.denied("changed", kind, name, error))
+    }
+
+    /// Deletes exactly this object.
+    ///
+    /// # Errors
+    /// When the host does not answer, or refuses.
+    pub async fn delete(&self, kind: &'static str, object: &Value) -> Result<(), Denied> {
+        let of = |pointer| object.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
+        let (name, uid) = (of("/metadata/name"), of("/metadata/uid"));
+        let condition = serde_json::json!({ "preconditions": { "uid": uid } });
+        match self.send(Method::DELETE, &self.path(kind, name), Some(&condition)).await {
+            Ok(_) => Ok(()),
+            Err(error) if code(&error) == Some(StatusCode::NOT_FOUND) => Ok(()),
+            Err(error) => Err(self.denied("deleted", kind, name, error)),
+        }
+    }
+
+    async fn send(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<&Value>,
+    ) -> Result<Value, kube::Error> {
+        let form = if method == Method::PATCH {
+            "application/merge-patch+json"
+        } else {
+            "application/json"
+        };
+        let body = body.map(|body| body.to_string().into_bytes()).unwrap_or_default();
+        let request = Request::builder()
+            .method(method)
+            .uri(path)
+            .header(header::CONTENT_TYPE, HeaderValue::from_static(form))
+            .body(body)
+            .map_err(kube::Error::HttpError)?;
+        self.client.request(request).await
+    }
+
+    fn path(&self, kind: &str, name: &str) -> String {
+        format!("/api/v1/namespaces/{}/{kind}/{name}", self.name)
+    }
+
+    fn denied(
+        &self,
+        verb: &'static str,
+        kind: &'static str,
+        name: &str,
+        error: kube::Error,
+    ) -> Denied {
+        Denied {
+            verb,
+            kind,
+            namespace: self.name.clone(),
+            name: name.to_owned(),
+            source: Box::new(error),
+        }
+    }
+}
+
+impl Denied {
+    /// Whether somebody else was quicker.
+    #[must_use]
+    pub fn is_conflict(&self) -> bool {
+        code(&self.source) == Some(StatusCode::CONFLICT)
+    }
+
+    /// Whether the object was not there.
+    #[must_use]
+    pub fn is_absent(&self) -> bool {
+        code(&self.source) == Some(StatusCode::NOT_FOUND)
+    }
+
+    /// Whether another try may do better: no answer, or a busy server. A missing right may be one that was granted a
+    /// moment ago.
+    #[must_use]
+    pub fn may_pass(&self) -> bool {
+        match code(&self.source) {
+            None => true,
+            Some(code) => {
+                code.is_server_error()
+                    || code == StatusCode::TOO_MANY_REQUESTS
+                    || code == StatusCode::FORBIDDEN
+            }
+        }
+    }
+}
+
+/// The HTTP status of an answer; none when there was no answer.
+#[must_use]
+pub fn code(error: &kube::Error) -> Option<StatusCode> {
+    match error {
+        kube::Error::Api(status) => StatusCode::from_u16(status.code).ok(),
+        _ => None,
+    }
+}
+
+fn hint(error: &kube::Error) -> &'static str {
+    match code(error) {
+        Some(StatusCode::FORBIDDEN) => {
+            ": is Role vc-NAME there, and bound (`kubectl get role,rolebinding`)?"
+        }
+        _ => "",
+    }
+}
