@@ -27,6 +27,8 @@ pub const OBJECT_HOST_NAME: &str = "vcluster.loft.sh/object-host-name";
 pub const OBJECT_HOST_NAMESPACE: &str = "vcluster.loft.sh/object-host-namespace";
 /// The virtual resourceVersion seen when the host object was made (design D6).
 pub const OBJECT_VERSION: &str = "vcluster.loft.sh/object-resource-version";
+/// Annotation on host Service `NAME`: UID of the virtual `kube-system`, which is the identity of the virtual store.
+pub const STORE_UID: &str = "vcluster.loft.sh/store-uid";
 /// Newline list of the annotation keys that the syncer owns on the host object.
 pub const MANAGED_ANNOTATIONS: &str = "vcluster.loft.sh/managed-annotations";
 /// Newline list of the label keys that the syncer owns on the host object.
@@ -40,10 +42,15 @@ pub const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration
 /// The label key on the host for a virtual label key: itself, but hashed where it would steer what is not the tenant's.
 pub fn host_label_key(key: &str, vcluster: &str) -> String {
     if key == RELEASE || key.starts_with(PREFIX) {
-        safe_concat(&["vcluster.loft.sh/label", vcluster, "x", &short_hash(key)])
+        hashed_label_key(key, vcluster)
     } else {
         key.to_owned()
     }
+}
+
+/// The label key on the host under which a virtual label means nothing to anybody else.
+pub fn hashed_label_key(key: &str, vcluster: &str) -> String {
+    safe_concat(&["vcluster.loft.sh/label", vcluster, "x", &short_hash(key)])
 }
 
 /// The label key on a host pod that carries a label of its virtual namespace, so that namespace selectors can work.

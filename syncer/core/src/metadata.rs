@@ -4,7 +4,13 @@ use serde_json::{Map, Value, json};
 
 use crate::labels::{self, annotation_passes, host_label_key};
 use crate::object::members;
+use crate::resource::{CONFIG_MAPS, SECRETS};
 use crate::{Host, Key, Object, Resource, Settings, Virtual};
+
+/// The label by which Helm finds its releases, among secrets and config maps of any name. A tenant's own would pass for
+/// a release of the virtual cluster's: `helm uninstall` on the host would delete what it lists.
+const HELM_RELEASE: (&str, &str) = ("owner", "helm");
+const HELM_KEEPS_RELEASES_IN: [&Resource; 2] = [&CONFIG_MAPS, &SECRETS];
 
 /// Makes the host object's `metadata` from its virtual twin's: name, marks, owner, labels and annotations.
 ///
@@ -18,7 +24,13 @@ pub fn to_host(
 ) -> Value {
     let mut host_labels = Map::new();
     for (key, value) in virt.labels() {
-        host_labels.insert(host_label_key(key, &settings.name), value.into());
+        let looks_like_a_release =
+            (key, value) == HELM_RELEASE && HELM_KEEPS_RELEASES_IN.contains(&kind);
+        let key = match looks_like_a_release {
+            true => labels::hashed_label_key(key, &settings.name),
+            false => host_label_key(key, &settings.name),
+        };
+        host_labels.insert(key, value.into());
     }
     let mut annotations = Map::new();
     for (key, value) in virt.annotations().filter(|(key, _)| annotation_passes(key)) {
@@ -140,7 +152,6 @@ fn joined_keys(map: &Map<String, Value>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::resource::CONFIG_MAPS;
 
     fn virt(labels: Value, annotations: Value) -> Virtual<Object> {
         Virtual(Object::new(json!({"metadata": {
@@ -180,6 +191,13 @@ mod tests {
         assert_eq!(made.label(labels::MANAGED_BY), Some("my-vc"));
         assert_eq!(made.annotation(labels::OBJECT_UID), Some("u1"));
         assert_eq!(made.label("release"), None);
+    }
+
+    #[test]
+    fn a_tenant_cannot_forge_a_helm_release() {
+        let made = host(&virt(json!({"owner": "helm", "name": "my-vc"}), json!({})));
+        assert_eq!(made.label("owner"), None);
+        assert_eq!(host(&virt(json!({"owner": "ann"}), json!({}))).label("owner"), Some("ann"));
     }
 
     #[test]

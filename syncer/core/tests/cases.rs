@@ -27,7 +27,7 @@ use serde_json::{Value, json};
 use vcluster_syncer_core::diff::apply_merge_patch;
 use vcluster_syncer_core::{Host, Key, Object, Settings, Side, Virtual, metadata};
 
-use crate::world::{Clusters, Failure, outcome, resource};
+use crate::world::{Clusters, failure, outcome, resource};
 use crate::yaml;
 
 /// More plans than any key needs to come to rest.
@@ -235,14 +235,4 @@ fn put_host(clusters: &mut Clusters, index: usize, key: &Key, synced: bool, host
     }
     apply_merge_patch(object.value_mut(), &host);
     clusters.host.seed(host_kind, object);
-}
-
-fn failure(answer: &Value) -> Failure {
-    let answer = Object::new(answer.clone());
-    let message = answer.str_at(&["message"]).unwrap_or_default();
-    if let Some(field) = answer.str_at(&["field"]) {
-        return Failure::invalid(field, message);
-    }
-    let code = answer.at(&["code"]).and_then(Value::as_u64).expect("a code") as u16;
-    Failure::new(code, answer.str_at(&["reason"]).unwrap_or_default(), message)
 }

@@ -9,5 +9,6 @@
 )]
 
 mod cases;
+mod scripts;
 mod world;
 mod yaml;

@@ -1,5 +1,7 @@
 //! Config maps that something in the virtual cluster refers to.
 
+use serde_json::Value;
+
 use crate::mirror::{Keep, Rule};
 use crate::resource::CONFIG_MAPS;
 use crate::{Host, Key, Mirror, NotNow, Object, Plan, Resource, Settings, View, Virtual, World};
@@ -52,6 +54,6 @@ pub fn host_key(key: &Virtual<Key>, settings: &Settings) -> Option<Host<Key>> {
     Some(super::namespaced_host_key(key, settings))
 }
 
-fn translate(virt: &Virtual<Object>) -> copied::Fields {
+fn translate(virt: &Virtual<Object>, _metadata: &mut Value) -> copied::Fields {
     ["data", "binaryData", "immutable"].map(|field| (field, virt.at(&[field]).cloned())).into()
 }

@@ -11,7 +11,7 @@ use crate::{
 pub type Fields = Vec<(&'static str, Option<Value>)>;
 
 /// Plans a plain copy: made when wanted, kept the same, taken away when it is no longer wanted or its virtual object
-/// is proven gone.
+/// is proven gone. `translate` gives the fields, and may change the metadata that was made for the host object.
 ///
 /// # Errors
 /// [`NotNow::ProveGone`] when only the host object is there and nothing proves that its virtual object is gone.
@@ -21,28 +21,28 @@ pub fn plan(
     wanted: bool,
     host: Option<Host<crate::Key>>,
     settings: &Settings,
-    translate: impl Fn(&Virtual<Object>) -> Fields,
+    translate: impl Fn(&Virtual<Object>, &mut Value) -> Fields,
 ) -> Result<Plan, NotNow> {
     match (view, host) {
         (View::VirtualOnly { virt }, Some(key)) if wanted && !virt.is_deleting() => {
+            let mut metadata = metadata::to_host(virt, kind, &key, settings);
+            let fields = translate(virt, &mut metadata);
             let mut object = Map::from_iter([
                 ("apiVersion".to_owned(), kind.api_version().into()),
                 ("kind".to_owned(), kind.kind.into()),
-                ("metadata".to_owned(), metadata::to_host(virt, kind, &key, settings)),
+                ("metadata".to_owned(), metadata),
             ]);
-            object.extend(
-                translate(virt)
-                    .into_iter()
-                    .filter_map(|(name, value)| Some((name.to_owned(), value?))),
-            );
+            let present = fields.into_iter().filter_map(|(name, value)| Some((name, value?)));
+            object.extend(present.map(|(name, value)| (name.to_owned(), value)));
             Ok(Op::create_host(kind, Host(Object::new(Value::Object(object)))).into())
         }
         (View::Both { virt, host }, Some(key)) if wanted && is_twin(virt, host) => {
-            let fields = translate(virt);
+            let mut metadata = metadata::to_host(virt, kind, &key, settings);
+            let fields = translate(virt, &mut metadata);
             if cannot_change(host, &fields) {
                 return Ok(Op::delete_host(kind, host).into());
             }
-            Ok(change(host, &metadata::to_host(virt, kind, &key, settings), &fields)
+            Ok(change(host, &metadata, &fields)
                 .map(|body| Op::patch_host(kind, host, body).into())
                 .unwrap_or_default())
         }
@@ -77,11 +77,13 @@ pub fn change(host: &Host<Object>, metadata: &Value, fields: &Fields) -> Option<
     (!body.is_empty()).then_some(Value::Object(body))
 }
 
-/// Whether the API would refuse the change: an immutable object's data, a Secret's type. Then it is made anew.
+/// Fields that the API lets nobody change: a Secret's type, a slice's address family.
+const FIXED: [&str; 2] = ["type", "addressType"];
+
+/// Whether the API would refuse the change: of a fixed field, or of an immutable object. Then it is made anew.
 fn cannot_change(host: &Host<Object>, fields: &Fields) -> bool {
     let immutable = host.at(&["immutable"]) == Some(&Value::Bool(true));
     fields.iter().any(|(name, wanted)| {
-        let differs = host.at(&[name]) != wanted.as_ref();
-        differs && (immutable || (*name == "type" && host.at(&[name]).is_some()))
+        host.at(&[name]) != wanted.as_ref() && (immutable || FIXED.contains(name))
     })
 }

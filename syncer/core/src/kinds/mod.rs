@@ -3,13 +3,14 @@
 pub mod configmaps;
 pub mod copied;
 pub mod nodes;
+pub mod secrets;
 
 use crate::mirror::{Mirror, Rule};
 use crate::{Host, Key, Settings, Virtual, names};
 
 /// All kinds, in the order in which a fresh start plans them: what pods need comes before pods.
 pub fn all() -> Vec<Box<dyn Mirror>> {
-    vec![Box::new(configmaps::ConfigMaps)]
+    vec![Box::new(configmaps::ConfigMaps), Box::new(secrets::Secrets)]
 }
 
 /// The verbs on resources that hold one object of ours per virtual object.

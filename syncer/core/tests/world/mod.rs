@@ -1,6 +1,4 @@
 //! Two clusters in memory: API servers that behave like real ones, and a syncer that carries out plans.
-#![allow(dead_code, reason = "what scripts need is there before the scripts are")]
-
 mod admission;
 mod clusters;
 mod memory;
@@ -12,8 +10,8 @@ mod strategic;
 mod tokens;
 
 pub use clusters::Clusters;
-pub use server::Failure;
-pub use show::outcome;
+pub use server::{Backup, Failure, failure};
+pub use show::{op_line, outcome};
 
 use vcluster_syncer_core::Resource;
 use vcluster_syncer_core::resource::{

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, VecDeque};
 use jiff::{Timestamp, ToSpan as _};
 use serde_json::{Value, json};
 use vcluster_syncer_core::diff::apply_merge_patch;
-use vcluster_syncer_core::resource::{PODS, SERVICES};
+use vcluster_syncer_core::resource::PODS;
 use vcluster_syncer_core::{Act, Key, Object, Op, PatchForm, Resource, Side};
 
 use super::{admission, strategic};
@@ -32,6 +32,17 @@ impl Failure {
             ..Failure::new(422, "Invalid", format!("{field}: {message}"))
         }
     }
+}
+
+/// An answer on order: `{field, message}` for a 422, or `{code, reason, message}`.
+pub fn failure(answer: &Value) -> Failure {
+    let answer = Object::new(answer.clone());
+    let message = answer.str_at(&["message"]).unwrap_or_default();
+    if let Some(field) = answer.str_at(&["field"]) {
+        return Failure::invalid(field, message);
+    }
+    let code = answer.at(&["code"]).and_then(Value::as_u64).expect("a code") as u16;
+    Failure::new(code, answer.str_at(&["reason"]).unwrap_or_default(), message)
 }
 
 /// What a watch would deliver.
@@ -279,12 +290,6 @@ impl Server {
             let body = json!({"metadata": {"finalizers": kept}});
             self.patch(kind, &object.key(), PatchForm::Merge, None, &body).expect("it exists");
         }
-    }
-
-    /// The service that holds a cluster IP.
-    pub fn holder_of_ip(&self, ip: &str) -> Option<&Object> {
-        self.of(&SERVICES)
-            .find(|service| service.items_at(&["spec", "clusterIPs"]).iter().any(|held| held == ip))
     }
 }
 
