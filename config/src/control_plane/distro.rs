@@ -32,18 +32,15 @@ section! {
     pub struct K8s {
         /// Whether it runs. It also does when no other distribution is enabled.
         enabled: bool = false,
-        /// The version of Kubernetes, for example `v1.34.4`. Empty: the one the chart was made for.
+        /// The version of Kubernetes, for example `v1.34.4`. Empty: the tag of the image.
         version: String = String::new(),
         /// The image of every program that has none of its own below: its `registry`, and its
         /// `tag` when `version` is empty. Each program's image is named after the program.
-        image: Image = Image::default(),
+        image: Image = Image::of(images::KUBERNETES_REGISTRY, "", images::KUBERNETES_VERSION),
         /// When an image is pulled. Empty: Kubernetes' default.
         image_pull_policy: String = String::new(),
-        /// The API server.
-        api_server: Program = Program::of("kube-apiserver", Resources::of(
-            [("memory", "4Gi"), ("ephemeral-storage", "2Gi")],
-            [("cpu", "100m"), ("memory", "192Mi")],
-        )),
+        /// The API server. What it may use is in `controlPlane.statefulSet.resources`.
+        api_server: ApiServer = ApiServer::default(),
         /// The controllers of Kubernetes.
         controller_manager: Program = Program::of("kube-controller-manager", Resources::of(
             [("memory", "1Gi"), ("ephemeral-storage", "1Gi")],
@@ -55,8 +52,22 @@ section! {
         env: Vec<Fragment> = Vec::new(),
         /// The security context of all these programs, merged into the safe default.
         security_context: Fragment = Fragment::new(),
-        /// What all these programs may use, unless they have their own.
-        resources: Resources = Resources::default(),
+    }
+}
+
+section! {
+    /// The API server.
+    pub struct ApiServer {
+        /// Whether it runs.
+        enabled: bool = true,
+        /// The command instead of ours, which then gets no arguments from the chart.
+        command: Vec<String> = Vec::new(),
+        /// Further arguments. One with the name of an argument of the chart replaces it.
+        extra_args: Vec<String> = Vec::new(),
+        /// Its image. An empty registry or tag is that of the distribution.
+        image: Image = Image::of("", "kube-apiserver", ""),
+        /// When the image is pulled. Empty: that of the distribution.
+        image_pull_policy: String = String::new(),
     }
 }
 
@@ -109,8 +120,9 @@ impl K8s {
     /// The version of Kubernetes that runs, with its `v`.
     #[must_use]
     pub fn kubernetes_version(&self) -> String {
-        let version =
-            [&self.version, &self.image.tag].into_iter().find(|version| !version.is_empty());
+        let version = [&self.version, &self.api_server.image.tag, &self.image.tag]
+            .into_iter()
+            .find(|it| !it.is_empty());
         let version = version.map_or(images::KUBERNETES_VERSION, String::as_str);
         format!("v{}", version.trim_start_matches('v'))
     }

@@ -18,13 +18,16 @@ section! {
         image_pull_policy: String = String::new(),
         /// The image of the syncer.
         image: Image = Image::of(images::SYNCER_REGISTRY, images::SYNCER_REPOSITORY, ""),
-        /// Environment variables of the syncer.
+        /// Environment variables of every program of the pod.
         env: Vec<Fragment> = Vec::new(),
-        /// What the syncer may use. (The programs of Kubernetes have their own, under `distro`.)
+        /// What the API server may use, the greatest of the pod's programs. The others have their
+        /// own: `syncer` below, and under `distro` and `backingStore`.
         resources: Resources = Resources::of(
-            [("memory", "512Mi"), ("ephemeral-storage", "1Gi")],
-            [("cpu", "20m"), ("memory", "32Mi")],
+            [("memory", "4Gi"), ("ephemeral-storage", "2Gi")],
+            [("cpu", "100m"), ("memory", "192Mi")],
         ),
+        /// The syncer.
+        syncer: Syncer = Syncer::default(),
         /// Labels and annotations of the pod.
         pods: Metadata = Metadata::default(),
         /// More than one control plane at a time.
@@ -51,6 +54,19 @@ section! {
         dns_config: Fragment = Fragment::new(),
         /// The runtime class of the pod.
         runtime_class_name: String = String::new(),
+    }
+}
+
+section! {
+    /// The syncer: this project's part of the pod.
+    pub struct Syncer {
+        /// Further arguments.
+        extra_args: Vec<String> = Vec::new(),
+        /// What it may use.
+        resources: Resources = Resources::of(
+            [("memory", "512Mi"), ("ephemeral-storage", "1Gi")],
+            [("cpu", "20m"), ("memory", "32Mi")],
+        ),
     }
 }
 
@@ -92,7 +108,7 @@ section! {
         binaries_volume: Vec<Fragment> = vec![binaries()],
         /// Further volumes.
         add_volumes: Vec<Fragment> = Vec::new(),
-        /// Further mounts of the syncer's container.
+        /// Further mounts of every program of the pod.
         add_volume_mounts: Vec<Fragment> = Vec::new(),
     }
 }

@@ -88,6 +88,10 @@ pub(crate) const ROWS: &[Row] = &[
         "this distribution is not there in this version",
         "use controlPlane.distro.k8s",
     ),
+    accepted(
+        "controlPlane.distro.k8s.resources",
+        "it sized an init container that is not there; each program has its own",
+    ),
     refused(
         "controlPlane.backingStore.database.external",
         "this store is not there in this version",

@@ -49,7 +49,12 @@ pub(super) async fn find(
             Facts { cidr: cidr?, node_ports, bind_address }
         }
     };
-    let data = json!({ "cidr": facts.cidr, "nodePortRange": facts.node_ports, "bindAddress": facts.bind_address });
+    let data = json!({
+        "cidr": facts.cidr,
+        "nodePortRange": facts.node_ports,
+        "bindAddress": facts.bind_address,
+        "adminAddress": admin_address(around),
+    });
     match present {
         Some(present) if present.get("data") == Some(&data) => {}
         Some(_) => {
@@ -76,7 +81,7 @@ fn known(map: &Value, config: &Config, service: &Value) -> Option<(String, Strin
     }
     let first: Range = cidr.split(',').next()?.parse().ok()?;
     if wanted.is_empty()
-        && !ranges::addresses(service).first().is_some_and(|address| first.contains(*address))
+        && !ranges::addresses(service).first().is_some_and(|own| first.contains(*own))
     {
         return None;
     }
@@ -93,6 +98,12 @@ fn bind_address(config: &Config, around: &Surroundings) -> String {
     // `::` takes IPv4 as well, but only a kernel with IPv6 knows it.
     let any = if around.pod_addresses.iter().any(IpAddr::is_ipv6) { "::" } else { "0.0.0.0" };
     any.to_owned()
+}
+
+/// Where the syncer shows health and metrics: on all addresses of the pod's family, since the kubelet asks there and
+/// `kubectl port-forward` at the loopback address.
+fn admin_address(around: &Surroundings) -> &'static str {
+    if around.pod_addresses.iter().any(IpAddr::is_ipv6) { "[::]:8080" } else { "0.0.0.0:8080" }
 }
 
 fn object(name: &str, data: &Value, owner: Option<&Value>) -> Value {

@@ -1,0 +1,38 @@
+{{/* Names, labels and annotations. NAME is the release. */}}
+
+{{- define "vcluster.serviceAccount" -}}
+{{- .Values.controlPlane.advanced.serviceAccount.name | default (printf "vc-%s" .Release.Name) -}}
+{{- end -}}
+
+{{- define "vcluster.workloadServiceAccount" -}}
+{{- .Values.controlPlane.advanced.workloadServiceAccount.name | default (printf "vc-workload-%s" .Release.Name) -}}
+{{- end -}}
+
+{{/* What the pods of the control plane are found by. Tools depend on both labels; a tenant's pod
+     cannot carry `release` on the host, since the syncer hashes that key. */}}
+{{- define "vcluster.selector" -}}
+app: vcluster
+release: {{ .Release.Name | quote }}
+{{- end -}}
+
+{{/* Metadata of an object: dict "root" $ "name" NAME "labels" MAP "annotations" MAP. */}}
+{{- define "vcluster.metadata" -}}
+name: {{ .name }}
+namespace: {{ .root.Release.Namespace }}
+labels:
+  {{- include "vcluster.selector" .root | nindent 2 }}
+  chart: {{ printf "%s-%s" .root.Chart.Name .root.Chart.Version | replace "+" "_" | quote }}
+  heritage: {{ .root.Release.Service | quote }}
+  app.kubernetes.io/name: vcluster
+  app.kubernetes.io/instance: {{ .root.Release.Name | quote }}
+  app.kubernetes.io/version: {{ .root.Chart.AppVersion | quote }}
+  app.kubernetes.io/managed-by: {{ .root.Release.Service | quote }}
+  helm.sh/chart: {{ printf "%s-%s" .root.Chart.Name .root.Chart.Version | replace "+" "_" | quote }}
+  {{- with .labels }}
+  {{- toYaml . | nindent 2 }}
+  {{- end }}
+{{- with merge (dict) (.annotations | default dict) .root.Values.controlPlane.advanced.globalMetadata.annotations }}
+annotations:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- end -}}

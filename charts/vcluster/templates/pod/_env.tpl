@@ -1,0 +1,49 @@
+{{/* What the pod tells its programs. */}}
+
+{{- define "vcluster.env.pod" -}}
+- name: POD_IP
+  valueFrom: { fieldRef: { fieldPath: status.podIP } }
+{{- end -}}
+
+{{/* What `syncer init` found out about the host: the kubelet starts no container that uses these
+     before the ConfigMap is there. */}}
+{{- define "vcluster.env.host" -}}
+- name: SERVICE_CIDR
+  valueFrom: { configMapKeyRef: { name: {{ printf "vc-cidr-%s" .Release.Name }}, key: cidr } }
+- name: NODE_PORT_RANGE
+  valueFrom: { configMapKeyRef: { name: {{ printf "vc-cidr-%s" .Release.Name }}, key: nodePortRange } }
+- name: BIND_ADDRESS
+  valueFrom: { configMapKeyRef: { name: {{ printf "vc-cidr-%s" .Release.Name }}, key: bindAddress } }
+{{- end -}}
+
+{{- define "vcluster.env.syncer" -}}
+- name: VCLUSTER_NAME
+  value: {{ .Release.Name | quote }}
+- name: POD_NAME
+  valueFrom: { fieldRef: { fieldPath: metadata.name } }
+- name: POD_NAMESPACE
+  valueFrom: { fieldRef: { fieldPath: metadata.namespace } }
+- name: POD_IP
+  valueFrom: { fieldRef: { fieldPath: status.podIP } }
+- name: POD_IPS
+  valueFrom: { fieldRef: { fieldPath: status.podIPs } }
+- name: HOST_IPS
+  valueFrom: { fieldRef: { fieldPath: status.hostIP } }
+- name: NODE_NAME
+  valueFrom: { fieldRef: { fieldPath: spec.nodeName } }
+- name: SYNCER_IMAGE
+  value: {{ include "vcluster.syncerImage" . | quote }}
+- name: ADMIN_ADDRESS
+  valueFrom: { configMapKeyRef: { name: {{ printf "vc-cidr-%s" .Release.Name }}, key: adminAddress, optional: true } }
+- name: SYNCER_LOG_FORMAT
+  value: {{ .Values.logging.encoding | quote }}
+{{- end -}}
+
+{{/* The user's, for every program. */}}
+{{- define "vcluster.env.extra" -}}
+{{- with .Values.controlPlane.statefulSet.env }}{{ toYaml . }}{{ end -}}
+{{- end -}}
+
+{{- define "vcluster.mounts.extra" -}}
+{{- with .Values.controlPlane.statefulSet.persistence.addVolumeMounts }}{{ toYaml . }}{{ end -}}
+{{- end -}}

@@ -1,0 +1,63 @@
+{{/* This project's own containers. Only they hold the host's token. */}}
+
+{{- define "vcluster.syncer.mounts" -}}
+- { name: certs, mountPath: /pki }
+- { name: vcluster-config, mountPath: /etc/vcluster, readOnly: true }
+- { name: token, mountPath: /var/run/secrets/kubernetes.io/serviceaccount, readOnly: true }
+{{- end -}}
+
+{{- define "vcluster.init" -}}
+- name: init
+  image: {{ include "vcluster.syncerImage" . | quote }}
+  {{- with .Values.controlPlane.statefulSet.imagePullPolicy }}
+  imagePullPolicy: {{ . }}
+  {{- end }}
+  args: [init]
+  env:
+    {{- include "vcluster.env.syncer" . | nindent 4 }}
+    {{- with include "vcluster.env.extra" . }}
+    {{- . | nindent 4 }}
+    {{- end }}
+  resources: {{- toYaml .Values.controlPlane.statefulSet.syncer.resources | nindent 4 }}
+  securityContext: {{- include "vcluster.containerSecurityContext" (dict "root" .) | nindent 4 }}
+  volumeMounts:
+    {{- include "vcluster.syncer.mounts" . | nindent 4 }}
+    - { name: binaries, mountPath: /binaries }
+{{- end -}}
+
+{{- define "vcluster.syncer" -}}
+- name: syncer
+  image: {{ include "vcluster.syncerImage" . | quote }}
+  {{- with .Values.controlPlane.statefulSet.imagePullPolicy }}
+  imagePullPolicy: {{ . }}
+  {{- end }}
+  args:
+    - run
+    {{- range .Values.controlPlane.statefulSet.syncer.extraArgs }}
+    - {{ . | quote }}
+    {{- end }}
+  env:
+    {{- include "vcluster.env.syncer" . | nindent 4 }}
+    {{- with include "vcluster.env.extra" . }}
+    {{- . | nindent 4 }}
+    {{- end }}
+  ports:
+    - { name: metrics, containerPort: 8080 }
+  livenessProbe:
+    httpGet: { path: /livez, port: metrics }
+    periodSeconds: 10
+    timeoutSeconds: 5
+    failureThreshold: 6
+  readinessProbe:
+    httpGet: { path: /readyz, port: metrics }
+    periodSeconds: 1
+    timeoutSeconds: 3
+    failureThreshold: 5
+  resources: {{- toYaml .Values.controlPlane.statefulSet.syncer.resources | nindent 4 }}
+  securityContext: {{- include "vcluster.containerSecurityContext" (dict "root" .) | nindent 4 }}
+  volumeMounts:
+    {{- include "vcluster.syncer.mounts" . | nindent 4 }}
+    {{- with include "vcluster.mounts.extra" . }}
+    {{- . | nindent 4 }}
+    {{- end }}
+{{- end -}}
