@@ -2,9 +2,9 @@
 
 use serde_json::{Value, json};
 
-use crate::Settings;
 use crate::labels::{self, host_label_key, namespace_label_key};
 use crate::object::members;
+use crate::{Object, Settings};
 
 /// Translates a `LabelSelector` (`matchLabels`, `matchExpressions`) so that it means the same pods on the host: keys
 /// as labels are translated, and always and-ed with this virtual cluster's marker, so that it can match nobody else's.
@@ -52,6 +52,29 @@ pub fn match_expression(selector: &mut Value, key: &str, operator: &str, values:
     }
 }
 
+/// Whether a `LabelSelector` matches an object's labels, as the API server and the scheduler evaluate it.
+pub fn matches(selector: &Value, object: &Object) -> bool {
+    let label = |key: &str| object.label(key);
+    let equal = selector.get("matchLabels").and_then(Value::as_object);
+    let expressions = selector.get("matchExpressions").and_then(Value::as_array);
+    equal.into_iter().flatten().all(|(key, value)| label(key) == value.as_str())
+        && expressions.into_iter().flatten().all(|expression| {
+            let text = |member| expression.get(member).and_then(Value::as_str).unwrap_or_default();
+            let have = label(text("key"));
+            let listed = || {
+                let values = expression.get("values").and_then(Value::as_array);
+                values.into_iter().flatten().any(|value| value.as_str() == have)
+            };
+            match text("operator") {
+                "In" => have.is_some() && listed(),
+                "NotIn" => have.is_none() || !listed(),
+                "Exists" => have.is_some(),
+                "DoesNotExist" => have.is_none(),
+                _ => false,
+            }
+        })
+}
+
 fn keys_translated(selector: &Value, translate: impl Fn(&str) -> String) -> Value {
     let mut translated = selector.clone();
     if let Some(labels) = selector.get("matchLabels").and_then(Value::as_object) {
@@ -78,6 +101,26 @@ mod tests {
             label_selector(&json!({}), &settings),
             json!({"matchLabels": {"vcluster.loft.sh/managed-by": "my-vc"}})
         );
+    }
+
+    #[test]
+    fn selectors_match_as_the_api_says() {
+        let object = Object::new(json!({"metadata": {"labels": {"app": "web"}}}));
+        let expression = |key: &str, operator: &str, values: &[&str]| json!({"matchExpressions": [{"key": key, "operator": operator, "values": values}]});
+        for (selector, wanted) in [
+            (json!({}), true),
+            (json!({"matchLabels": {"app": "web"}}), true),
+            (json!({"matchLabels": {"app": "db"}}), false),
+            (expression("app", "In", &["db", "web"]), true),
+            (expression("tier", "In", &["a"]), false),
+            (expression("tier", "NotIn", &["a"]), true),
+            (expression("app", "NotIn", &["web"]), false),
+            (expression("app", "Exists", &[]), true),
+            (expression("tier", "DoesNotExist", &[]), true),
+            (expression("app", "Odd", &[]), false),
+        ] {
+            assert_eq!(matches(&selector, &object), wanted, "{selector}");
+        }
     }
 
     #[test]

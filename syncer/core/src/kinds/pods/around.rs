@@ -1,0 +1,81 @@
+//! What a host pod must be told of its surroundings, and cannot be made without.
+
+use crate::resource::{NAMESPACES, SERVICES};
+use crate::{Host, Key, NotNow, Object, Settings, Virtual, World};
+
+use super::service_links::{self, Variables};
+use super::{dns, namespaced_host_key};
+
+/// The surroundings of one new pod.
+pub struct Around {
+    /// The virtual namespace: its labels go onto the pod.
+    pub namespace: Virtual<Object>,
+    /// Where containers find the virtual API server.
+    pub api_ip: String,
+    /// The virtual cluster's DNS server, if the pod uses it.
+    pub dns_ip: Option<String>,
+    /// Variables for every container.
+    pub variables: Variables,
+}
+
+/// Looks around.
+///
+/// # Errors
+/// [`NotNow::Waiting`] for what is not there yet.
+pub fn look(
+    virt: &Virtual<Object>,
+    world: &dyn World,
+    settings: &Settings,
+) -> Result<Around, NotNow> {
+    let namespace = namespace(virt, world)
+        .ok_or_else(|| NotNow::waiting(format!("namespace {}", virt.namespace())))?;
+    let api_ip = api_ip(world, settings)?;
+    let uses_dns = virt.at(&["spec"]).is_some_and(dns::uses_cluster);
+    let dns_ip = if uses_dns { Some(dns_ip(world, settings)?) } else { None };
+    let variables = variables(virt, &api_ip, world);
+    Ok(Around { namespace, api_ip, dns_ip, variables })
+}
+
+/// The virtual namespace of a pod.
+pub fn namespace(virt: &Virtual<Object>, world: &dyn World) -> Option<Virtual<Object>> {
+    world.virt(&NAMESPACES, &Virtual(Key::cluster(virt.namespace())))
+}
+
+/// The address of the virtual API server: that of host Service `NAME`.
+///
+/// # Errors
+/// [`NotNow::Waiting`] until it has one.
+pub fn api_ip(world: &dyn World, settings: &Settings) -> Result<String, NotNow> {
+    let key = Host(Key::new(&settings.host_namespace, &settings.name));
+    cluster_ip(world.host(&SERVICES, &key).as_deref())
+        .ok_or_else(|| NotNow::waiting(format!("an address of host Service {key}", key = *key)))
+}
+
+/// The variables for a pod's containers: the API's, and those of the Services of its namespace unless it wants none.
+pub fn variables(virt: &Virtual<Object>, api_ip: &str, world: &dyn World) -> Variables {
+    let mut variables = service_links::of_api(api_ip);
+    let links = virt.at(&["spec", "enableServiceLinks"]).and_then(serde_json::Value::as_bool);
+    if links != Some(false) {
+        let services = world.virt_in(&SERVICES, virt.namespace());
+        variables.extend(service_links::of_services(&services));
+    }
+    variables
+}
+
+/// The address of the virtual cluster's DNS. Until both sides agree on it, the Service may still move.
+fn dns_ip(world: &dyn World, settings: &Settings) -> Result<String, NotNow> {
+    let key = Virtual(Key::new("kube-system", "kube-dns"));
+    let inside = cluster_ip(world.virt(&SERVICES, &key).as_deref());
+    let outside =
+        cluster_ip(world.host(&SERVICES, &namespaced_host_key(&key, settings)).as_deref());
+    match (inside, outside) {
+        (Some(inside), Some(outside)) if inside == outside => Ok(inside),
+        (None, _) => Err(NotNow::waiting("Service kube-system/kube-dns")),
+        _ => Err(NotNow::waiting("Service kube-system/kube-dns to have one address on both sides")),
+    }
+}
+
+fn cluster_ip(service: Option<&Object>) -> Option<String> {
+    let ip = service?.str_at(&["spec", "clusterIP"])?;
+    (!ip.is_empty() && ip != "None").then(|| ip.to_owned())
+}

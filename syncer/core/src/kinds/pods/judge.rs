@@ -1,0 +1,284 @@
+//! What may reach the host. Judged on the translated pod, and again on whatever is added later (design D3).
+//!
+//! Kinds of volumes and sources of variables are allow-lists: a new one may name or open what nobody foresaw. By default
+//! nothing is refused that a host would admit and that means the same there (design D11); a closed preset belongs here.
+
+use serde_json::Value;
+
+use crate::{NotNow, Object};
+
+use super::paths::{containers, each, text};
+use super::references::{OF_CONTAINER, OF_POD};
+
+/// Volumes that mean the same on the host, once the names in them are translated. Not in it, of what the API knows:
+/// `gitRepo` (runs a tenant's hooks as root on the node), and what is translated away (`ephemeral`). `image` is as
+/// harmless as a container's image.
+const VOLUMES: &[&str] = &[
+    "awsElasticBlockStore",
+    "azureDisk",
+    "azureFile",
+    "cephfs",
+    "cinder",
+    "configMap",
+    "csi",
+    "downwardAPI",
+    "emptyDir",
+    "fc",
+    "flexVolume",
+    "flocker",
+    "gcePersistentDisk",
+    "glusterfs",
+    "hostPath",
+    "image",
+    "iscsi",
+    "nfs",
+    "persistentVolumeClaim",
+    "photonPersistentDisk",
+    "portworxVolume",
+    "projected",
+    "quobyte",
+    "rbd",
+    "scaleIO",
+    "secret",
+    "storageos",
+    "vsphereVolume",
+];
+
+/// Sources of projected volumes. Not in it: `clusterTrustBundle` and `podCertificate`, which would be the host's trust
+/// and the host pod's identity; `serviceAccountToken` is translated away.
+const PROJECTED: &[&str] = &["configMap", "downwardAPI", "secret"];
+
+/// Sources of one environment variable, and of many.
+const VARIABLE: &[&str] =
+    &["configMapKeyRef", "fieldRef", "fileKeyRef", "resourceFieldRef", "secretKeyRef"];
+const VARIABLES: &[&str] = &["configMapRef", "prefix", "secretRef"];
+
+/// Fields that name objects of kinds that are not mirrored: passed on, they would name the host's.
+const NOT_MIRRORED: &[(&str, &str)] = &[
+    ("resourceClaims", "resource claims (dynamic resource allocation)"),
+    ("schedulingGroup", "pod groups"),
+    ("workloadRef", "workloads"),
+];
+
+/// Members whose content is free: keys in it are a tenant's or a driver's own.
+const FREE: &[&str] = &[
+    "limits",
+    "matchLabels",
+    "nodeSelector",
+    "options",
+    "overhead",
+    "requests",
+    "volumeAttributes",
+];
+
+/// Judges a host pod before it is created.
+///
+/// # Errors
+/// The refusal, for the pod's owner.
+pub fn pod(host: &Object) -> Result<(), NotNow> {
+    let empty = Value::Null;
+    let spec = host.at(&["spec"]).unwrap_or(&empty);
+    for (field, what) in NOT_MIRRORED {
+        let used = spec
+            .get(*field)
+            .is_some_and(|value| !value.is_null() && value != &Value::Array(vec![]));
+        if used {
+            return refused(format!(
+                "spec.{field}: {what} are not available in this virtual cluster"
+            ));
+        }
+    }
+    for volume in each(spec, "volumes[]") {
+        let name = text(volume, "name");
+        if let Some(source) = unknown(volume, VOLUMES, &["name"]) {
+            return refused(format!(
+                "volume {name:?}: a virtual cluster does not offer {source:?} volumes"
+            ));
+        }
+        for item in each(volume, "projected.sources[]") {
+            if let Some(source) = unknown(item, PROJECTED, &[]) {
+                return refused(format!(
+                    "volume {name:?}: a virtual cluster does not offer {source:?} in projected volumes"
+                ));
+            }
+        }
+    }
+    containers(spec).try_for_each(container)?;
+    let known = |path: &str| is_known(path, OF_POD.iter().map(|field| (field.at, field.member)));
+    match unknown_reference(spec, "", &known) {
+        Some(path) => refused_reference(&path),
+        None => Ok(()),
+    }
+}
+
+/// Judges one translated container: of a new pod, or one that is added to a running pod.
+///
+/// # Errors
+/// The refusal, for the pod's owner.
+pub fn container(container: &Value) -> Result<(), NotNow> {
+    let name = text(container, "name");
+    for (at, allowed) in [("env[].valueFrom", VARIABLE), ("envFrom[]", VARIABLES)] {
+        for source in each(container, at) {
+            if let Some(source) = unknown(source, allowed, &[]) {
+                return refused(format!(
+                    "container {name:?}: a virtual cluster does not offer variables from {source:?}"
+                ));
+            }
+        }
+    }
+    let known =
+        |path: &str| is_known(path, OF_CONTAINER.iter().map(|field| (field.at, field.member)));
+    match unknown_reference(container, "", &known) {
+        Some(path) => refused_reference(&format!("containers[{name}].{path}")),
+        None => Ok(()),
+    }
+}
+
+fn refused(message: String) -> Result<(), NotNow> {
+    Err(NotNow::refused("SyncError", message))
+}
+
+fn refused_reference(path: &str) -> Result<(), NotNow> {
+    refused(format!(
+        "spec.{path} seems to name another object, in a way that this version of vcluster does not know how to translate"
+    ))
+}
+
+/// A member that is in neither list.
+fn unknown<'a>(holder: &'a Value, allowed: &[&str], beside: &[&str]) -> Option<&'a str> {
+    let members = holder.as_object()?.iter().filter(|(_, value)| !value.is_null());
+    let mut names = members.map(|(name, _)| name.as_str());
+    names.find(|name| !allowed.contains(name) && !beside.contains(name))
+}
+
+/// The path of something that looks like the name of a Secret, config map or claim, and is in no list of ours: a field
+/// that a newer API has. Containers are looked at by themselves.
+fn unknown_reference(value: &Value, path: &str, known: &dyn Fn(&str) -> bool) -> Option<String> {
+    match value {
+        Value::Object(members) => members.iter().find_map(|(key, inner)| {
+            let at = if path.is_empty() { key.clone() } else { format!("{path}.{key}") };
+            let list = if inner.is_array() { format!("{at}[]") } else { at.clone() };
+            if path.is_empty() && super::paths::CONTAINER_LISTS.contains(&key.as_str()) {
+                return None;
+            }
+            let names_something = match inner {
+                Value::String(text) => !text.is_empty(),
+                Value::Array(items) => !items.is_empty(),
+                other => other.is_object(),
+            };
+            if names_something && looks_like_reference(key) && !known(&list) {
+                return Some(at);
+            }
+            if FREE.contains(&key.as_str()) { None } else { unknown_reference(inner, &list, known) }
+        }),
+        Value::Array(items) => items.iter().find_map(|item| unknown_reference(item, path, known)),
+        _ => None,
+    }
+}
+
+fn looks_like_reference(key: &str) -> bool {
+    let key = key.to_ascii_lowercase();
+    ["secret", "configmap", "claim"].iter().any(|word| key.contains(word))
+}
+
+/// Whether a path is one of ours, or leads to one. Resource claims of containers mean nothing without those of the pod.
+fn is_known<'a>(path: &str, mut fields: impl Iterator<Item = (&'a str, &'a str)>) -> bool {
+    path.starts_with("resources.claims")
+        || fields.any(|(at, member)| {
+            at == path
+                || at.strip_prefix(path).is_some_and(|rest| rest.starts_with('.'))
+                || path.strip_prefix(at).and_then(|rest| rest.strip_prefix('.')) == Some(member)
+        })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Settings;
+    use serde_json::json;
+
+    fn judged(spec: Value) -> Result<(), String> {
+        match pod(&Object::new(json!({ "spec": spec }))) {
+            Ok(()) => Ok(()),
+            Err(NotNow::Refused(note)) => Err(note.message),
+            Err(other) => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn volumes_are_an_allow_list() {
+        for source in VOLUMES {
+            judged(json!({"volumes": [{"name": "v", *source: {}}]})).expect("allowed");
+        }
+        for source in ["gitRepo", "serviceAccountToken", "future", "hostpath"] {
+            let why = judged(json!({"volumes": [{"name": "v", source: {}}]})).expect_err(source);
+            assert!(why.contains(source) && why.contains("\"v\""), "{why}");
+        }
+        for source in ["clusterTrustBundle", "podCertificate", "future"] {
+            judged(json!({"volumes": [{"name": "v", "projected": {"sources": [{source: {}}]}}]}))
+                .expect_err(source);
+        }
+    }
+
+    #[test]
+    fn sources_of_variables_are_allow_lists() {
+        judged(json!({"containers": [{"env": [{"name": "A", "value": "b"}, {"valueFrom": {"fileKeyRef": {}}}]}]}))
+            .expect("allowed");
+        for odd in [
+            json!({"env": [{"valueFrom": {"vaultRef": {}}}]}),
+            json!({"envFrom": [{"vaultRef": {}}]}),
+        ] {
+            for list in ["containers", "initContainers", "ephemeralContainers"] {
+                judged(json!({list: [odd]})).expect_err("unknown");
+            }
+        }
+    }
+
+    #[test]
+    fn unknown_references_do_not_pass() {
+        for odd in [
+            json!({"volumes": [{"csi": {"nodeStageSecretRef": {"name": "vc-my-vc"}}}]}),
+            json!({"volumes": [{"rbd": {"secretName": "vc-my-vc"}}]}),
+            json!({"volumes": [{"csi": {"nodePublishSecretRef": {"secretName": "vc-my-vc"}}}]}),
+            json!({"volumes": [{"image": {"pullSecrets": ["vc-my-vc"]}}]}),
+            json!({"resourcePools": {"claimName": "x"}}),
+            json!({"containers": [{"lifecycle": {"preStop": {"httpGet": {"secretRef": {}}}}}]}),
+            json!({"resourceClaims": [{"name": "gpu"}]}),
+            json!({"schedulingGroup": {"podGroupName": "g"}}),
+        ] {
+            judged(odd.clone()).expect_err(&odd.to_string());
+        }
+    }
+
+    #[test]
+    fn what_is_free_to_choose_is_not_mistaken() {
+        judged(json!({
+            "nodeSelector": {"secret": "zone"}, "resourceClaims": [],
+            "affinity": {"podAffinity": {"x": [{"labelSelector": {"matchLabels": {"secret": "a"}}}]}},
+            "containers": [{"name": "secret", "env": [{"name": "SECRET", "value": "x"}],
+                "resources": {"limits": {"claims.example/x": "1"}, "claims": [{"name": "a"}]}}],
+            "volumes": [{"name": "v", "csi": {"driver": "d", "volumeAttributes": {"secretProviderClass": "c"}}}],
+            "futureField": {"nested": [{"a": 1}]},
+        }))
+        .expect("allowed");
+    }
+
+    #[test]
+    fn every_known_reference_passes() {
+        let mut spec = json!({"volumes": []});
+        for field in OF_POD {
+            if let Some(rest) = field.at.strip_prefix("volumes[].") {
+                let mut inner = json!({field.member: "n"});
+                for step in rest.split('.').rev() {
+                    inner = match step.strip_suffix("[]") {
+                        Some(list) => json!({list: [inner]}),
+                        None => json!({step: inner}),
+                    };
+                }
+                spec["volumes"].as_array_mut().unwrap().push(inner);
+            }
+        }
+        super::super::references::translate(&mut spec, "shop", &Settings::example());
+        judged(spec).expect("allowed");
+    }
+}

@@ -1,0 +1,99 @@
+//! Pods: what a virtual cluster is for.
+//!
+//! ```text
+//!   only virtual ──► start    host pod made of a translated spec (spec.rs and its parts), judged by an allow-list
+//!   both ──────────► follow   binding, status, conditions inside; changes, gates, fresh tokens outside
+//!   any deleted ───► ending   the same grace on both sides; the virtual pod goes last
+//! ```
+
+use crate::metadata::Owner;
+use crate::mirror::{Mirror, Rule};
+use crate::resource::{NAMESPACES, NODES, PODS, SECRETS, SERVICES};
+use crate::{Host, Key, NotNow, Object, Plan, Resource, Settings, View, Virtual, World};
+
+use super::namespaced_host_key;
+
+mod affinity;
+#[cfg(test)]
+mod alone;
+mod around;
+mod conditions;
+mod dns;
+mod downward;
+mod ending;
+mod follow;
+mod generations;
+pub mod hosts;
+pub mod inside;
+mod judge;
+pub mod marks;
+mod paths;
+pub mod references;
+mod service_links;
+mod spec;
+mod start;
+mod status;
+pub mod tokens;
+mod update;
+mod volumes;
+
+static BESIDE: [&Resource; 1] = [&SECRETS];
+static NEIGHBOURS: [&Resource; 3] = [&NAMESPACES, &NODES, &SERVICES];
+
+/// The subresources that are read and opened serve the kubelet API of the virtual nodes (design D1).
+static RULES: [Rule; 4] = [
+    rule(&["pods", "secrets"], super::MIRRORED, true),
+    rule(&["pods/log"], &["get"], true),
+    rule(&["pods/attach", "pods/exec", "pods/portforward"], &["create", "get"], true),
+    rule(&["pods/ephemeralcontainers", "pods/resize", "pods/status"], &["patch"], false),
+];
+
+const fn rule(
+    resources: &'static [&'static str],
+    verbs: &'static [&'static str],
+    in_admin: bool,
+) -> Rule {
+    Rule { group: "", resources, verbs, in_admin }
+}
+
+/// Pods.
+pub struct Pods;
+
+impl Mirror for Pods {
+    fn kind(&self) -> &'static Resource {
+        &PODS
+    }
+
+    fn side_kinds(&self) -> &'static [&'static Resource] {
+        &BESIDE
+    }
+
+    fn neighbours(&self) -> &'static [&'static Resource] {
+        &NEIGHBOURS
+    }
+
+    fn host_key(&self, key: &Virtual<Key>, settings: &Settings) -> Option<Host<Key>> {
+        Some(namespaced_host_key(key, settings))
+    }
+
+    fn owns_beside(&self, host: &Host<Object>, owner: &Owner, settings: &Settings) -> bool {
+        tokens::owns(host, owner, settings)
+    }
+
+    fn references(&self, virt: &Virtual<Object>) -> Vec<(&'static Resource, Virtual<Key>)> {
+        references::of(virt)
+    }
+
+    fn rules(&self) -> &'static [Rule] {
+        &RULES
+    }
+
+    fn plan(&self, view: &View, world: &dyn World, settings: &Settings) -> Result<Plan, NotNow> {
+        match view {
+            View::VirtualOnly { virt } => start::plan(virt, world, settings),
+            View::Both { virt, host } => follow::plan(virt, host, world, settings),
+            View::HostOnly { host, gone, .. } => ending::host_alone(host, *gone, world.now()),
+            View::Neither { key, gone } => ending::nothing_left(key, *gone, world, settings),
+        }
+    }
+}

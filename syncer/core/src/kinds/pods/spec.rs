@@ -1,0 +1,130 @@
+//! The host pod of a virtual pod: a copy in which the fields that mean something else on the host are changed. Fields
+//! that this program does not know stay as they are (design D3).
+
+use serde_json::{Value, json};
+
+use crate::object::members;
+use crate::{Host, Key, Object, Settings, Virtual, World};
+
+use super::around::Around;
+use super::{
+    affinity, dns, downward, hosts, marks, paths, references, service_links, tokens, update,
+    volumes,
+};
+
+/// Fields of the spec that the host decides on by itself: its admission would refuse ours.
+const HOSTS_OWN: [&str; 6] = [
+    "serviceAccount",
+    // From the host's priority classes.
+    "priority",
+    "preemptionPolicy",
+    "priorityClassName",
+    // From the host's runtime class.
+    "overhead",
+    // A new pod may not have any; they are added afterwards.
+    "ephemeralContainers",
+];
+
+/// The first minor version whose API server takes resources for the pod as a whole.
+const POD_LEVEL_RESOURCES: u32 = 34;
+
+/// Makes the host pod. It is not judged yet.
+pub fn host_pod(
+    virt: &Virtual<Object>,
+    key: &Host<Key>,
+    around: &Around,
+    world: &dyn World,
+    settings: &Settings,
+) -> Host<Object> {
+    let mut pod = Object::new(virt.value().clone());
+    pod.remove(&["status"]);
+    pod.set(&["apiVersion"], "v1");
+    pod.set(&["kind"], "Pod");
+    pod.set(&["metadata"], marks::wanted(virt, Some(&around.namespace), key, settings));
+    pod.set(&["metadata", "annotations", update::SYNCED], update::note(virt));
+    let mut spec = pod.remove(&["spec"]).unwrap_or_else(|| json!({}));
+    fixed(&mut spec, virt, settings);
+    names(&mut spec, virt, settings);
+    network(&mut spec, virt, around, settings);
+    affinity::translate(&mut spec, virt.namespace(), world, settings);
+    if let Some(node) = node_to_return_to(virt) {
+        members(&mut spec).remove("nodeName");
+        affinity::pin(&mut spec, node);
+    }
+    if hosts::rewrite(&mut spec, virt, settings) {
+        pod.set(&["metadata", "annotations", marks::HOSTS_REWRITTEN], "true");
+    }
+    pod.set(&["spec"], spec);
+    Host(pod)
+}
+
+/// A container that is added to a running pod.
+pub fn added_container(
+    container: &Value,
+    virt: &Virtual<Object>,
+    variables: &service_links::Variables,
+    settings: &Settings,
+) -> Value {
+    let mut container = container.clone();
+    references::translate_container(&mut container, virt.namespace(), settings);
+    downward::translate_container(&mut container, settings);
+    service_links::inject(&mut container, variables);
+    container
+}
+
+/// What is the same for every pod.
+fn fixed(spec: &mut Value, virt: &Virtual<Object>, settings: &Settings) {
+    let hostname = hosts::hostname(virt);
+    let members = members(spec);
+    for field in HOSTS_OWN {
+        members.remove(field);
+    }
+    if settings.host_minor < POD_LEVEL_RESOURCES {
+        members.remove("resources");
+    }
+    let account = settings.workload_service_account.as_str();
+    members.insert("serviceAccountName".into(), account.into());
+    members.insert("automountServiceAccountToken".into(), false.into());
+    members.insert("enableServiceLinks".into(), false.into());
+    if !hostname.is_empty() {
+        members.insert("hostname".into(), hostname.into());
+    }
+    if let Some(class) = &settings.priority_class_name {
+        members.insert("priorityClassName".into(), class.as_str().into());
+    }
+    if let Some(class) = &settings.runtime_class_name {
+        members.insert("runtimeClassName".into(), class.as_str().into());
+    }
+}
+
+/// Names of other objects, and of the pod itself.
+fn names(spec: &mut Value, virt: &Virtual<Object>, settings: &Settings) {
+    volumes::translate(spec, virt);
+    references::translate(spec, virt.namespace(), settings);
+    // After the references: the names it writes are host names already.
+    tokens::mount(spec, virt.uid(), settings);
+    downward::translate(spec, settings);
+}
+
+fn network(spec: &mut Value, virt: &Virtual<Object>, around: &Around, settings: &Settings) {
+    let domain = &settings.cluster_domain;
+    hosts::alias_api(spec, &around.api_ip, domain);
+    if let Some(server) = &around.dns_ip {
+        dns::translate(spec, server, virt.namespace(), domain);
+    }
+    paths::each_container(spec, &mut |container| {
+        service_links::inject(container, &around.variables);
+    });
+}
+
+/// The node of a virtual pod that was bound to it by a scheduler: a binding can't be undone, so its new host pod may go
+/// nowhere else, but it must be scheduled, for its place may be taken. A `nodeName` that its owner wrote passes as it is.
+fn node_to_return_to(virt: &Virtual<Object>) -> Option<&str> {
+    let conditions = virt.items_at(&["status", "conditions"]).iter();
+    let mut scheduled = conditions.filter(|condition| {
+        paths::text(condition, "type") == "PodScheduled"
+            && paths::text(condition, "status") == "True"
+    });
+    let node = virt.str_at(&["spec", "nodeName"]).filter(|node| !node.is_empty())?;
+    scheduled.next().map(|_| node)
+}

@@ -1,0 +1,65 @@
+//! A virtual pod without a host pod: it is made, or it ends because its host pod ended.
+
+use crate::resource::PODS;
+use crate::{Gone, Host, NotNow, Object, Op, Plan, Settings, Virtual, World};
+
+use super::paths::text;
+use super::{around, ending, judge, marks, spec, status, tokens};
+
+/// The owners that make their pods again by themselves, elsewhere if need be.
+const REMAKERS: [(&str, &str); 4] = [
+    ("apps/v1", "DaemonSet"),
+    ("apps/v1", "ReplicaSet"),
+    ("apps/v1", "StatefulSet"),
+    ("v1", "ReplicationController"),
+];
+
+/// Decides about a virtual pod that has no host pod.
+///
+/// # Errors
+/// A refusal, what is waited for, or that the host pod's absence must be proven first.
+pub fn plan(
+    virt: &Virtual<Object>,
+    world: &dyn World,
+    settings: &Settings,
+) -> Result<Plan, NotNow> {
+    if virt.is_deleting() {
+        return Ok(ending::last_of(virt, world, settings));
+    }
+    if ending::is_finished(virt) {
+        // It ran, and is kept for its result as any finished pod; only its host pod is gone.
+        return Ok(Plan::of(tokens::leftovers(&Virtual(virt.key()), None, world, settings)));
+    }
+    let ran = virt.at(&["status", "startTime"]).is_some();
+    if !ran {
+        return create(virt, world, settings);
+    }
+    match (world.twin_gone(), is_remade(virt)) {
+        (Gone::Unproven, _) => Err(NotNow::ProveTwinGone),
+        // It went before our eyes: its node was lost, or someone on the host deleted it.
+        (Gone::Seen, _) | (Gone::Read, true) => Ok(ending::lost(virt, world, settings)),
+        // It went while the virtual cluster was paused or the syncer down, and nobody else would make it again.
+        (Gone::Read, false) => {
+            let mut plan = create(virt, world, settings)?;
+            plan.ops.extend(status::reset(virt));
+            Ok(plan)
+        }
+    }
+}
+
+fn create(virt: &Virtual<Object>, world: &dyn World, settings: &Settings) -> Result<Plan, NotNow> {
+    let around = around::look(virt, world, settings)?;
+    let key: Host<_> = super::namespaced_host_key(&Virtual(virt.key()), settings);
+    let pod = spec::host_pod(virt, &key, &around, world, settings);
+    judge::pod(&pod)?;
+    let mut ops = tokens::leftovers(&Virtual(virt.key()), Some(virt.uid()), world, settings);
+    ops.extend(tokens::upkeep(virt, world, settings).op);
+    ops.push(Op::create_host(&PODS, pod));
+    Ok(Plan::of(ops))
+}
+
+/// Whether something inside makes another pod in this one's place.
+fn is_remade(virt: &Virtual<Object>) -> bool {
+    marks::controller(virt)
+        .is_some_and(|owner| REMAKERS.contains(&(text(owner, "apiVersion"), text(owner, "kind"))))
+}

@@ -1,0 +1,171 @@
+//! The status of a host pod on its way inside: all of it, also what this program does not know, but for what is not the
+//! virtual pod's.
+
+use serde_json::{Map, Value, json};
+
+use crate::diff::{merge_patch, without_nulls};
+use crate::resource::PODS;
+use crate::{Host, Object, Op, Settings, Side, Virtual, World, skew};
+
+use super::generations::{self, Generations};
+use super::inside::Names;
+use super::paths::text;
+use super::{conditions, hosts};
+
+/// What each side's API server and controllers know for themselves.
+const OWN: [&str; 4] = [
+    // Decided at creation; may not change.
+    "qosClass",
+    // They name resource claims, which are not mirrored.
+    "resourceClaimStatuses",
+    "extendedResourceClaimStatus",
+    "nodeAllocatableResourceClaimStatuses",
+];
+
+/// Statuses of containers, and where their containers are.
+const CONTAINERS: [(&str, &str); 3] = [
+    ("containerStatuses", "containers"),
+    ("initContainerStatuses", "initContainers"),
+    ("ephemeralContainerStatuses", "ephemeralContainers"),
+];
+
+/// Lists that a strategic merge patch would merge by the address in them; theirs is replaced as a whole.
+const MERGED: [&str; 2] = ["podIPs", "hostIPs"];
+
+/// The patch that brings the virtual pod's status to the host pod's, if they differ. `pending` says whether the host
+/// pod's spec still lacks a change.
+pub fn patch(
+    virt: &Virtual<Object>,
+    host: &Host<Object>,
+    pending: bool,
+    world: &dyn World,
+    settings: &Settings,
+) -> Option<Op> {
+    let names = Names::around(virt, &Host(host.key()), host.uid(), settings);
+    let wanted = translate(virt, host, pending, &names, &world.drops(Side::Virtual, &PODS));
+    difference(virt, wanted)
+}
+
+/// The patch that takes a virtual pod back to the state before it ran, for it is about to run again.
+pub fn reset(virt: &Virtual<Object>) -> Option<Op> {
+    difference(virt, json!({"phase": "Pending"}))
+}
+
+/// The virtual status that a host pod's means.
+fn translate(
+    virt: &Virtual<Object>,
+    host: &Host<Object>,
+    pending: bool,
+    names: &Names,
+    drops: &[String],
+) -> Value {
+    let mut status = without_nulls(host.at(&["status"]).unwrap_or(&json!({})));
+    let generations = Generations::of(virt, host, pending);
+    generations::translate(&mut status, generations);
+    if let Some(members) = status.as_object_mut() {
+        OWN.iter().for_each(|field| drop(members.remove(*field)));
+        if host.at(&["spec", "nodeName"]).is_some() {
+            // A bound pod is nominated for nothing; newer API servers refuse it.
+            members.remove("nominatedNodeName");
+        }
+        for (list, of) in CONTAINERS {
+            only_own(members, list, virt.items_at(&["spec", of]));
+        }
+        if let Some(Value::Array(conditions)) = members.get_mut("conditions") {
+            conditions
+                .iter_mut()
+                .for_each(|condition| generations::translate(condition, generations));
+        }
+    }
+    names.rewrite_messages(&mut status);
+    let mut whole = json!({ "status": status });
+    drops.iter().for_each(|path| skew::remove(&mut whole, path));
+    whole.get_mut("status").map(Value::take).unwrap_or_default()
+}
+
+/// Leaves out what the host put into the pod: containers, and mounts in the tenant's containers.
+fn only_own(members: &mut Map<String, Value>, list: &str, containers: &[Value]) {
+    let Some(Value::Array(statuses)) = members.get_mut(list) else { return };
+    statuses.retain(|status| {
+        containers.iter().any(|container| text(container, "name") == text(status, "name"))
+    });
+    for mounts in statuses.iter_mut().filter_map(|status| status.get_mut("volumeMounts")) {
+        if let Value::Array(mounts) = mounts {
+            mounts.retain(|mount| text(mount, "name") != hosts::REWRITER);
+        }
+    }
+    if statuses.is_empty() {
+        members.remove(list);
+    }
+}
+
+fn difference(virt: &Virtual<Object>, wanted: Value) -> Option<Op> {
+    let have = without_nulls(virt.at(&["status"]).unwrap_or(&json!({})));
+    let (none, mut patch, mut unknown_list) = (Map::new(), Map::new(), false);
+    let (have, wanted) = (have.as_object().unwrap_or(&none), wanted.as_object().unwrap_or(&none));
+    for (name, value) in wanted.iter().filter(|(name, _)| *name != "conditions") {
+        let before = have.get(name);
+        if before == Some(value) {
+            continue;
+        }
+        let change = match (before, value) {
+            (Some(before @ Value::Object(_)), Value::Object(_)) => merge_patch(before, value),
+            (_, Value::Array(items)) if MERGED.contains(&name.as_str()) => {
+                let directive = json!({"$patch": "replace"});
+                Some([directive].into_iter().chain(items.iter().cloned()).collect())
+            }
+            (_, Value::Array(_)) if !CONTAINERS.iter().any(|(list, _)| list == name) => {
+                unknown_list = true;
+                Some(value.clone())
+            }
+            _ => Some(value.clone()),
+        };
+        patch.extend(change.map(|change| (name.clone(), change)));
+    }
+    let kept =
+        |name: &str| OWN.contains(&name) || ["conditions", "observedGeneration"].contains(&name);
+    for name in have.keys().filter(|name| !wanted.contains_key(*name) && !kept(name)) {
+        patch.insert(name.clone(), Value::Null);
+    }
+    let from_host =
+        wanted.get("conditions").and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
+    let conditions = conditions::inside(virt, from_host);
+    if !conditions.is_empty() {
+        patch.insert("conditions".into(), conditions.into());
+    }
+    if patch.is_empty() {
+        return None;
+    }
+    if unknown_list {
+        return Some(whole(virt, patch));
+    }
+    Some(Op::patch_virtual_status(&PODS, virt, Value::Object(patch)))
+}
+
+/// How a strategic merge patch would treat a list that we do not know cannot be said. So lists are sent whole, and the
+/// version guards those that others may write to.
+fn whole(virt: &Virtual<Object>, mut patch: Map<String, Value>) -> Op {
+    if let Some(Value::Array(changes)) = patch.remove("conditions") {
+        let mut conditions = virt.items_at(&["status", "conditions"]).to_vec();
+        for change in changes {
+            let place =
+                conditions.iter().position(|have| text(have, "type") == text(&change, "type"));
+            let before = place.map(|place| conditions.remove(place));
+            if change.get("$patch").is_none() {
+                let mut merged = before.unwrap_or_else(|| json!({}));
+                crate::diff::apply_merge_patch(&mut merged, &change);
+                let place = place.unwrap_or(conditions.len()).min(conditions.len());
+                conditions.insert(place, merged);
+            }
+        }
+        patch.insert("conditions".into(), conditions.into());
+    }
+    for list in MERGED {
+        if let Some(Value::Array(items)) = patch.get_mut(list) {
+            items.retain(|item| item.get("$patch").is_none());
+        }
+    }
+    let body = json!({ "status": patch });
+    Op::patch(Side::Virtual, &PODS, virt, crate::PatchForm::Merge, Some("status"), body)
+        .at_version(virt.resource_version())
+}

@@ -1,0 +1,340 @@
+//! Service account tokens of the virtual cluster for its pods, in one host Secret per pod (design D10).
+//!
+//! The kubelet would ask the host for tokens, which are worth nothing inside. So each token source of a projected volume
+//! becomes a key of a Secret, in place, and the Secret is kept fresh. Its name has the virtual pod's UID: a pod made
+//! again under the same name must not start with the token of the one before.
+
+use jiff::{SignedDuration, Timestamp};
+use serde_json::{Value, json};
+
+use crate::metadata::{self, Owner};
+use crate::names::{safe_concat, short_hash};
+use crate::object::members;
+use crate::plan::{Token, TokenRequest};
+use crate::resource::{PODS, SECRETS};
+use crate::{Act, Host, Key, Object, Op, PatchForm, Settings, Side, Virtual, World};
+
+use super::paths::{containers, each, each_mut, text};
+
+/// Annotation on the Secret: when its tokens were asked for.
+pub const ISSUED: &str = "vcluster.loft.sh/tokens-issued";
+/// Annotation on the Secret: when the first of its tokens ends.
+pub const EXPIRE: &str = "vcluster.loft.sh/tokens-expire";
+/// Annotation on the host pod: when its tokens were last refreshed. A change makes the kubelet look at once.
+pub const REFRESHED: &str = "vcluster.loft.sh/tokens-refreshed";
+
+/// The lifetimes that the API takes, in seconds.
+const LEAST: i64 = 600;
+const MOST: i64 = 1 << 32;
+/// Lifetime where a source does not say, in seconds.
+const DEFAULT: i64 = 3600;
+/// Tokens are never refreshed more often than this, whatever the clocks say.
+const PAUSE: SignedDuration = SignedDuration::from_secs(60);
+/// A mode that every user in the pod can read by.
+const READABLE: i64 = 0o644;
+
+/// What must be done for a pod's tokens, and when they must be looked at again.
+#[derive(Debug, Default, PartialEq)]
+pub struct Upkeep {
+    /// Creates or renews the Secret.
+    pub op: Option<Op>,
+    /// When the tokens are due.
+    pub due: Option<Timestamp>,
+}
+
+/// Makes sure that the Secret of a pod is there and fresh.
+pub fn upkeep(virt: &Virtual<Object>, world: &dyn World, settings: &Settings) -> Upkeep {
+    let requests = requests(virt);
+    if requests.is_empty() {
+        return Upkeep::default();
+    }
+    let key = secret_key(virt.uid(), settings);
+    let secrets = world.owned(&SECRETS, &Virtual(virt.key()));
+    let now = world.now();
+    let act = match secrets.iter().find(|secret| secret.key() == *key) {
+        None => Act::Create(empty_secret(virt, &key, now, settings)),
+        Some(secret) => match due(secret) {
+            Some(due) if due > now => return Upkeep { op: None, due: Some(due) },
+            _ => Act::Patch {
+                uid: secret.uid().to_owned(),
+                resource_version: None,
+                form: PatchForm::Merge,
+                subresource: None,
+                body: json!({"metadata": {"annotations": {ISSUED: now.to_string()}}}),
+            },
+        },
+    };
+    let act = Act::WithTokens { requests, then: Box::new(act) };
+    Upkeep { op: Some(Op { side: Side::Host, kind: &SECRETS, key: key.0, act }), due: None }
+}
+
+/// Tells the kubelet of a host pod that its tokens are new.
+pub fn announce(host: &Host<Object>, now: Timestamp) -> Op {
+    Op::patch_host(&PODS, host, json!({"metadata": {"annotations": {REFRESHED: now.to_string()}}}))
+}
+
+/// Puts granted tokens into the write that waits for them: Create or Patch of the Secret.
+pub fn fill(act: &mut Act, tokens: &[Token]) {
+    let body = match act {
+        Act::Create(object) => object.value_mut(),
+        Act::Patch { body, .. } => body,
+        Act::WithTokens { then, .. } => return fill(then, tokens),
+        Act::Delete { .. } | Act::Bind { .. } => return,
+    };
+    let data = members(body).entry("stringData").or_insert_with(|| json!({}));
+    for token in tokens {
+        members(data).insert(token.data_key.clone(), token.token.clone().into());
+    }
+    if let Some(first) = tokens.iter().map(|token| token.expires).min() {
+        let metadata = members(body).entry("metadata").or_insert_with(|| json!({}));
+        let annotations = members(metadata).entry("annotations").or_insert_with(|| json!({}));
+        members(annotations).insert(EXPIRE.into(), first.to_string().into());
+    }
+}
+
+/// Deletes the token Secrets of a key, apart from those of the pod with this UID.
+pub fn leftovers(
+    key: &Virtual<Key>,
+    keep: Option<&str>,
+    world: &dyn World,
+    settings: &Settings,
+) -> Vec<Op> {
+    let kept = keep.map(|uid| secret_key(uid, settings));
+    let secrets = world.owned(&SECRETS, key);
+    secrets
+        .iter()
+        .filter(|secret| kept.as_ref().is_none_or(|kept| secret.key() != **kept))
+        .filter(|secret| !secret.is_deleting())
+        .map(|secret| Op::delete_host(&SECRETS, secret))
+        .collect()
+}
+
+/// Whether a marked Secret is one of ours: its name is the one that the UID in its marks gives.
+pub fn owns(host: &Host<Object>, owner: &Owner, settings: &Settings) -> bool {
+    !owner.uid.is_empty() && host.key() == *secret_key(&owner.uid, settings)
+}
+
+/// The Secret of the virtual pod with this UID.
+pub fn secret_key(uid: &str, settings: &Settings) -> Host<Key> {
+    let plain = uid.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-');
+    let uid = if plain && !uid.is_empty() { uid.to_owned() } else { short_hash(uid) };
+    let name = safe_concat(&["vcluster", "token", &uid, "x", &settings.name]);
+    Host(Key::new(&settings.host_namespace, &name))
+}
+
+/// Makes each token source of a pod's spec a source from the Secret.
+pub fn mount(spec: &mut Value, uid: &str, settings: &Settings) {
+    let secret = secret_key(uid, settings);
+    let mode = (!sees_root_files(spec)).then_some(READABLE);
+    each_mut(spec, "volumes[]", &mut |volume| {
+        let name = text(volume, "name").to_owned();
+        let sources = volume
+            .get_mut("projected")
+            .and_then(|projected| projected.get_mut("sources")?.as_array_mut());
+        for (place, source) in sources.into_iter().flatten().enumerate() {
+            let Some(token) = source.get("serviceAccountToken").filter(|token| token.is_object())
+            else {
+                continue;
+            };
+            let mut item = json!({"key": data_key(&name, place), "path": text(token, "path")});
+            if let Some(mode) = mode {
+                members(&mut item).insert("mode".into(), mode.into());
+            }
+            if let Some(user) = token.get("user") {
+                members(&mut item).insert("user".into(), user.clone());
+            }
+            *source = json!({"secret": {"name": secret.name(), "items": [item]}});
+        }
+    });
+}
+
+/// What is to be requested for a virtual pod: one token for each source.
+pub fn requests(virt: &Virtual<Object>) -> Vec<TokenRequest> {
+    let account = virt.str_at(&["spec", "serviceAccountName"]).filter(|name| !name.is_empty());
+    let account = Virtual(Key::new(virt.namespace(), account.unwrap_or("default")));
+    let spec = virt.at(&["spec"]).unwrap_or(&Value::Null);
+    let mut requests = Vec::new();
+    for volume in each(spec, "volumes[]") {
+        for (place, source) in each(volume, "projected.sources[]").into_iter().enumerate() {
+            let Some(token) = source.get("serviceAccountToken").filter(|token| token.is_object())
+            else {
+                continue;
+            };
+            let wanted = token.get("expirationSeconds").and_then(Value::as_i64);
+            let audience = text(token, "audience");
+            requests.push(TokenRequest {
+                data_key: data_key(text(volume, "name"), place),
+                service_account: account.clone(),
+                audiences: Vec::from_iter((!audience.is_empty()).then(|| audience.to_owned())),
+                expiration_seconds: wanted.unwrap_or(DEFAULT).clamp(LEAST, MOST),
+                pod_name: virt.name().to_owned(),
+                pod_uid: virt.uid().to_owned(),
+            });
+        }
+    }
+    requests
+}
+
+fn data_key(volume: &str, place: usize) -> String {
+    format!("{volume}.{place}")
+}
+
+/// A pod's containers run as root, as far as its spec says. Otherwise the kubelet would give a token's file to their
+/// user; it cannot give away a Secret's.
+fn sees_root_files(spec: &Value) -> bool {
+    let sets = |holder: &Value, field: &str| {
+        holder.get("securityContext").and_then(|context| context.get(field)).is_some()
+    };
+    !sets(spec, "fsGroup")
+        && !sets(spec, "runAsUser")
+        && !containers(spec).any(|container| sets(container, "runAsUser"))
+}
+
+fn empty_secret(
+    virt: &Virtual<Object>,
+    key: &Host<Key>,
+    now: Timestamp,
+    settings: &Settings,
+) -> Object {
+    // Marks only: a tenant's labels and annotations are of no use on it.
+    let marked = Virtual(Object::new(json!({"metadata": {
+        "name": virt.name(), "namespace": virt.namespace(), "uid": virt.uid(),
+        "resourceVersion": virt.resource_version(),
+    }})));
+    let mut secret = Object::new(json!({
+        "apiVersion": "v1", "kind": "Secret", "type": "Opaque",
+        "metadata": metadata::to_host(&marked, &PODS, key, settings),
+    }));
+    secret.set(&["metadata", "annotations", ISSUED], now.to_string());
+    secret
+}
+
+/// When the tokens of a Secret must be renewed: at 80 % of their life, at half of it when it is short. Nothing when its
+/// notes cannot be read: then they are due.
+fn due(secret: &Host<Object>) -> Option<Timestamp> {
+    let time = |annotation| secret.annotation(annotation)?.parse::<Timestamp>().ok();
+    let (issued, expire) = (time(ISSUED)?, time(EXPIRE)?);
+    let life = expire.duration_since(issued);
+    let part = if life < SignedDuration::from_mins(30) { life / 2 } else { life / 5 * 4 };
+    issued.checked_add(part.max(PAUSE)).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kinds::pods::alone::Alone;
+
+    fn pod(sources: Value) -> Virtual<Object> {
+        Virtual(Object::new(json!({
+            "metadata": {"name": "web", "namespace": "shop", "uid": "1234-ab", "resourceVersion": "9", "labels": {"app": "web"}},
+            "spec": {
+                "serviceAccountName": "robot",
+                "volumes": [{"name": "api", "projected": {"defaultMode": 420, "sources": sources}}],
+            },
+        })))
+    }
+
+    fn two() -> Value {
+        json!([
+            {"serviceAccountToken": {"path": "token", "expirationSeconds": 3607}},
+            {"configMap": {"name": "kube-root-ca.crt"}},
+            {"serviceAccountToken": {"path": "vault", "audience": "vault", "expirationSeconds": 60}},
+        ])
+    }
+
+    #[test]
+    fn one_token_for_each_source() {
+        let requests = requests(&pod(two()));
+        let told: Vec<_> = requests
+            .iter()
+            .map(|r| (r.data_key.as_str(), r.audiences.clone(), r.expiration_seconds))
+            .collect();
+        assert_eq!(told, [("api.0", vec![], 3607), ("api.2", vec!["vault".to_owned()], 600)]);
+        assert_eq!(requests[0].service_account, Virtual(Key::new("shop", "robot")));
+        assert_eq!(requests[0].pod_uid, "1234-ab");
+    }
+
+    #[test]
+    fn sources_become_keys_of_the_secret_in_place() {
+        let mut spec = pod(two()).at(&["spec"]).cloned().unwrap();
+        mount(&mut spec, "1234-ab", &Settings::example());
+        let name = "vcluster-token-1234-ab-x-my-vc";
+        assert_eq!(
+            spec["volumes"][0]["projected"]["sources"],
+            json!([
+                {"secret": {"name": name, "items": [{"key": "api.0", "path": "token"}]}},
+                {"configMap": {"name": "kube-root-ca.crt"}},
+                {"secret": {"name": name, "items": [{"key": "api.2", "path": "vault"}]}},
+            ])
+        );
+        for user in [
+            json!({"securityContext": {"fsGroup": 5}}),
+            json!({"containers": [{"securityContext": {"runAsUser": 5}}]}),
+        ] {
+            let mut spec = user;
+            spec["volumes"] = json!([{"name": "api", "projected": {"sources": two()}}]);
+            mount(&mut spec, "u", &Settings::example());
+            let item = &spec["volumes"][0]["projected"]["sources"][0]["secret"]["items"][0];
+            assert_eq!(item["mode"], 0o644);
+        }
+    }
+
+    #[test]
+    fn names_are_fit_for_secrets_whatever_the_uid() {
+        let settings =
+            Settings { name: "a-rather-long-name-of-a-cluster".into(), ..Settings::example() };
+        for uid in ["0b9c6d5e-8f0a-4b7c-9d3e-2f1a0b9c8d7e", "", "UPPER/slash", "ü"] {
+            let key = secret_key(uid, &settings);
+            assert!(key.name().len() <= 63 && key.name().is_ascii(), "{key:?}");
+            assert!(!key.name().contains('/') && !key.name().chars().any(char::is_uppercase));
+        }
+    }
+
+    #[test]
+    fn the_secret_is_made_filled_and_renewed_in_time() {
+        let (virt, settings) = (pod(two()), Settings::example());
+        let mut world = Alone::default();
+        let Some(op) = upkeep(&virt, &world, &settings).op else { panic!("must be made") };
+        let mut act = op.act;
+        let start = world.now();
+        let expires = start + SignedDuration::from_secs(3607);
+        let tokens = ["api.0", "api.2"].map(|data_key| Token {
+            data_key: data_key.into(),
+            token: "secret".into(),
+            expires,
+        });
+        fill(&mut act, &tokens);
+        let Act::WithTokens { then, .. } = act else { panic!("{op:?}", op = op.key) };
+        let Act::Create(made) = *then else { panic!("not a create") };
+        assert_eq!(made.str_at(&["stringData", "api.2"]), Some("secret"));
+        assert_eq!(made.label("app"), None);
+        assert_eq!(made.annotation(crate::labels::OBJECT_UID), Some("1234-ab"));
+        let owner = metadata::owner(&Host(made.clone()), &settings).expect("marked");
+        assert!(owns(&Host(made.clone()), &owner, &settings));
+
+        world.host.push((&SECRETS, Host(made)));
+        let due = start + SignedDuration::from_secs(3607) / 5 * 4;
+        assert_eq!(upkeep(&virt, &world, &settings), Upkeep { op: None, due: Some(due) });
+        world.now = due;
+        let renewed = upkeep(&virt, &world, &settings).op.expect("due");
+        assert!(
+            matches!(renewed.act, Act::WithTokens { then, .. } if matches!(*then, Act::Patch { .. }))
+        );
+    }
+
+    #[test]
+    fn short_lives_end_at_half_and_odd_notes_are_due() {
+        let secret = |issued: &str, expire: &str| {
+            Host(Object::new(
+                json!({"metadata": {"annotations": {ISSUED: issued, EXPIRE: expire}}}),
+            ))
+        };
+        let due = |issued, expire| due(&secret(issued, expire)).map(|at| at.to_string());
+        let at = "2026-01-01T00:00:00Z";
+        assert_eq!(due(at, "2026-01-01T00:10:00Z").as_deref(), Some("2026-01-01T00:05:00Z"));
+        assert_eq!(due(at, "2026-01-01T01:00:00Z").as_deref(), Some("2026-01-01T00:48:00Z"));
+        // A clock that is wrong must not make us ask without end.
+        assert_eq!(due(at, "2025-01-01T00:00:00Z").as_deref(), Some("2026-01-01T00:01:00Z"));
+        assert_eq!(due(at, "soon"), None);
+    }
+}
