@@ -3,6 +3,7 @@
 pub mod configmaps;
 pub mod copied;
 pub mod nodes;
+pub mod pods;
 pub mod secrets;
 
 use crate::mirror::{Mirror, Rule};
@@ -10,7 +11,7 @@ use crate::{Host, Key, Settings, Virtual, names};
 
 /// All kinds, in the order in which a fresh start plans them: what pods need comes before pods.
 pub fn all() -> Vec<Box<dyn Mirror>> {
-    vec![Box::new(configmaps::ConfigMaps), Box::new(secrets::Secrets)]
+    vec![Box::new(configmaps::ConfigMaps), Box::new(secrets::Secrets), Box::new(pods::Pods)]
 }
 
 /// The verbs on resources that hold one object of ours per virtual object.
