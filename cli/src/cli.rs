@@ -3,7 +3,9 @@
 use clap::{Parser, Subcommand};
 
 use crate::app::App;
-use crate::commands::{connect, delete, disconnect, forward, list, pause, resume};
+use crate::commands::{
+    completion, connect, create, delete, disconnect, forward, list, pause, resume, version,
+};
 use crate::error::Result;
 use crate::settings::GlobalArgs;
 
@@ -23,6 +25,7 @@ pub struct Cli {
 /// The commands.
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    Create(create::CreateArgs),
     Connect(connect::ConnectArgs),
     Disconnect(disconnect::DisconnectArgs),
     #[command(visible_alias = "ls")]
@@ -33,6 +36,8 @@ pub enum Command {
     Resume(resume::ResumeArgs),
     #[command(visible_alias = "rm")]
     Delete(delete::DeleteArgs),
+    Version(version::VersionArgs),
+    Completion(completion::CompletionArgs),
     #[command(hide = true)]
     Forward(forward::ForwardArgs),
 }
@@ -40,12 +45,15 @@ pub enum Command {
 /// Runs a command and answers the exit code.
 pub async fn run(app: &App, command: Command) -> Result<u8> {
     match command {
+        Command::Create(args) => create::run(app, args).await,
         Command::Connect(args) => connect::run(app, args).await,
         Command::Disconnect(args) => disconnect::run(app, &args).await.map(|()| 0),
         Command::List(args) => list::run(app, &args).await.map(|()| 0),
         Command::Pause(args) => pause::run(app, &args).await.map(|()| 0),
         Command::Resume(args) => resume::run(app, &args).await.map(|()| 0),
         Command::Delete(args) => delete::run(app, &args).await.map(|()| 0),
+        Command::Version(args) => version::run(app, &args).map(|()| 0),
+        Command::Completion(args) => completion::run(app, &args).map(|()| 0),
         Command::Forward(args) => forward::run(app, args).await.map(|()| 0),
     }
 }

@@ -1,9 +1,12 @@
 //! One file per command: its arguments and what it does.
 
+pub mod completion;
 pub mod connect;
+pub mod create;
 pub mod delete;
 pub mod disconnect;
 pub mod forward;
 pub mod list;
 pub mod pause;
 pub mod resume;
+pub mod version;

@@ -55,7 +55,7 @@ impl Helm {
         Ok(Self { program })
     }
 
-    /// Runs helm against a host and answers its stdout. Ctrl-C is passed on politely, so that helm can note in its
+    /// Runs helm, mostly against a host, and answers its stdout. Ctrl-C is passed on politely, so that helm can note in its
     /// release that it was stopped.
     ///
     /// # Errors
@@ -63,7 +63,7 @@ impl Helm {
     pub async fn run(
         &self,
         app: &App,
-        host: &Host,
+        host: Option<&Host>,
         doing: &str,
         argv: &[String],
         stdin: Option<&str>,
@@ -71,9 +71,10 @@ impl Helm {
         tracing::debug!(program = %self.program.display(), argv = argv.join(" "), "running helm");
         let fail =
             |error: &std::io::Error| CliError::failed(format!("cannot {doing}")).cause(error);
-        let files = std::env::join_paths(host.files.existing()).map_err(|error| {
-            CliError::failed(format!("cannot {doing}")).because(error.to_string())
-        })?;
+        let files = std::env::join_paths(host.iter().flat_map(|host| host.files.existing()))
+            .map_err(|error| {
+                CliError::failed(format!("cannot {doing}")).because(error.to_string())
+            })?;
         let mut command = Command::new(&self.program);
         command
             .args(argv)

@@ -1,9 +1,13 @@
 //! `vcluster`: creates and looks after virtual clusters.
 
+#![deny(clippy::print_stdout, clippy::print_stderr)]
+
 mod app;
+mod chart;
 mod cli;
 mod commands;
 mod connect;
+mod create;
 mod discover;
 mod duration;
 mod env_vars;
@@ -14,6 +18,7 @@ mod host;
 mod kubeconfig;
 mod lifecycle;
 mod names;
+mod namespace;
 mod progress;
 mod settings;
 mod ui;
@@ -29,12 +34,16 @@ use crate::settings::Settings;
 use crate::ui::Ui;
 
 fn main() -> ExitCode {
+    commands::completion::answer_shell();
     let cli = cli::Cli::parse();
     let app = App {
         settings: Settings::resolve(&cli.global),
         ui: Ui::new(Settings::wishes(&cli.global)),
         interrupt: Interrupt::new(),
     };
+    if app.settings.ignored_config {
+        app.ui.warn("ignored --config: there is no configuration file");
+    }
     match tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build() {
         Ok(runtime) => {
             let code = runtime.block_on(run(&app, cli.command));

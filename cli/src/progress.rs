@@ -5,7 +5,7 @@ mod seen;
 
 use std::time::Duration;
 
-use futures::{StreamExt, TryStreamExt};
+use futures::StreamExt;
 use k8s_openapi::api::core::v1::{Event, Pod, Secret};
 use kube::api::{Api, LogParams};
 use kube::runtime::{WatchStreamExt, watcher};
@@ -150,12 +150,26 @@ pub fn after(error: CliError, patience: Duration) -> CliError {
     }
 }
 
+/// A piece of news, ready to be taken in.
+type News = Box<dyn FnOnce(&mut Seen) + Send>;
+
 /// Feeds the watches into what has been seen, until nobody looks any more.
 async fn follow(host: Host, name: String, namespace: String, sender: watch::Sender<Seen>) {
-    enum Change {
-        Pod(watcher::Event<Pod>),
-        Secret(watcher::Event<Secret>),
-        Event(watcher::Event<Event>),
+    fn news<K: 'static>(
+        watch: impl futures::Stream<Item = watcher::Result<watcher::Event<K>>> + Send + 'static,
+        take_in: impl Fn(&mut Seen, watcher::Event<K>) + Clone + Send + 'static,
+    ) -> futures::stream::BoxStream<'static, News>
+    where
+        K: Send,
+    {
+        let boxed = move |event: watcher::Result<watcher::Event<K>>| -> News {
+            let take_in = take_in.clone();
+            Box::new(move |seen| match event {
+                Ok(event) => take_in(seen, event),
+                Err(error) => seen.problem(&error),
+            })
+        };
+        watch.map(boxed).boxed()
     }
     let pods: Api<Pod> = host.api(&namespace);
     let secrets: Api<Secret> = host.api(&namespace);
@@ -164,23 +178,21 @@ async fn follow(host: Host, name: String, namespace: String, sender: watch::Send
     let secret = watcher::Config::default()
         .fields(&format!("metadata.name={}", names::kubeconfig_secret(&name)));
     let warnings = watcher::Config::default().fields("type=Warning");
-    let mut changes = futures::stream::select_all([
-        watcher(pods, all_parts).default_backoff().map_ok(Change::Pod).boxed(),
-        watcher(secrets, secret).default_backoff().map_ok(Change::Secret).boxed(),
-        watcher(events, warnings).default_backoff().map_ok(Change::Event).boxed(),
+    let mut all = futures::stream::select_all([
+        news(watcher(pods, all_parts).default_backoff(), Seen::pod),
+        news(watcher(secrets, secret).default_backoff(), Seen::secret),
+        news(watcher(events, warnings).default_backoff(), move |seen, event| {
+            seen.event(event, &name)
+        }),
     ]);
     loop {
-        let change = tokio::select! {
-            change = changes.next() => change,
-            () = sender.closed() => None,
-        };
-        let Some(change) = change else { return };
-        sender.send_modify(|seen| match change {
-            Ok(Change::Pod(event)) => seen.pod(event),
-            Ok(Change::Secret(event)) => seen.secret(event),
-            Ok(Change::Event(event)) => seen.event(event, &name),
-            Err(error) => seen.problem(&error),
-        });
+        tokio::select! {
+            news = all.next() => match news {
+                Some(news) => sender.send_modify(news),
+                None => return,
+            },
+            () = sender.closed() => return,
+        }
     }
 }
 

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use clap::{ArgAction, Args};
 
+use crate::commands::completion;
 use crate::env_vars;
 use crate::kubeconfig::Files;
 use crate::ui::{Format, Wishes};
@@ -18,7 +19,7 @@ pub struct GlobalArgs {
     pub namespace: Option<String>,
 
     /// Context of the host cluster in the kubeconfig
-    #[arg(long, global = true, value_name = "CONTEXT")]
+    #[arg(long, global = true, value_name = "CONTEXT", add = completion::contexts())]
     pub context: Option<String>,
 
     /// Kubeconfig file to use instead of $KUBECONFIG
@@ -56,6 +57,25 @@ pub struct GlobalArgs {
     /// Accepted for scripts written for other versions
     #[arg(long, global = true, hide = true, value_name = "FILE")]
     pub config: Option<PathBuf>,
+}
+
+impl GlobalArgs {
+    /// As if none were given.
+    pub fn none() -> Self {
+        Self {
+            namespace: None,
+            context: None,
+            kubeconfig: None,
+            yes: false,
+            quiet: true,
+            verbose: 0,
+            debug: false,
+            no_color: true,
+            no_input: true,
+            log_output: Format::Plain,
+            config: None,
+        }
+    }
 }
 
 /// What the commands work with.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use clap::Args;
 
 use crate::app::App;
-use crate::commands::resume;
+use crate::commands::{completion, resume};
 use crate::connect::{self, ConnectOptions, ForwardFlags, OutputFlags};
 use crate::discover;
 use crate::duration;
@@ -20,6 +20,7 @@ use crate::error::Result;
 #[derive(Args, Debug)]
 pub struct ConnectArgs {
     /// Name of the virtual cluster; on a terminal it can be picked
+    #[arg(add = completion::names())]
     name: Option<String>,
 
     #[command(flatten)]

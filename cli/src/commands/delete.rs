@@ -5,6 +5,7 @@ use std::time::Duration;
 use clap::{ArgAction, Args};
 
 use crate::app::App;
+use crate::commands::completion;
 use crate::discover;
 use crate::duration;
 use crate::error::{CliError, Kind, Result};
@@ -17,6 +18,7 @@ use crate::lifecycle::delete::{Wishes, delete, look};
 #[derive(Args, Debug)]
 pub struct DeleteArgs {
     /// Name of the virtual cluster; on a terminal it can be picked
+    #[arg(add = completion::names())]
     name: Option<String>,
 
     /// Leave the claims: the one of the store and those of the workloads

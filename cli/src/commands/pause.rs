@@ -5,6 +5,7 @@ use std::time::Duration;
 use clap::Args;
 
 use crate::app::App;
+use crate::commands::completion;
 use crate::discover;
 use crate::duration;
 use crate::error::Result;
@@ -17,6 +18,7 @@ use crate::lifecycle::{scale, tenant_pods};
 #[derive(Args, Debug)]
 pub struct PauseArgs {
     /// Name of the virtual cluster; on a terminal it can be picked
+    #[arg(add = completion::names())]
     name: Option<String>,
 
     /// How long to wait for pods to end

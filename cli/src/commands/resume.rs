@@ -6,6 +6,7 @@ use clap::{ArgAction, Args};
 use tokio::time::Instant;
 
 use crate::app::App;
+use crate::commands::completion;
 use crate::discover::{self, Found};
 use crate::duration;
 use crate::error::{CliError, Kind, Result};
@@ -18,6 +19,7 @@ use crate::progress::{self, Need, Progress};
 #[derive(Args, Debug)]
 pub struct ResumeArgs {
     /// Name of the virtual cluster; on a terminal it can be picked
+    #[arg(add = completion::names())]
     name: Option<String>,
 
     /// Wait until it is ready

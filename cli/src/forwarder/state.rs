@@ -59,17 +59,25 @@ impl Key {
         &self.base
     }
 
+    /// `NAME_NAMESPACE_HASH.extension`.
+    fn file(&self, extension: &str) -> PathBuf {
+        let mut path = self.base.clone().into_os_string();
+        path.push(".");
+        path.push(extension);
+        path.into()
+    }
+
     /// Its log.
     pub fn log(&self) -> PathBuf {
-        self.base.with_added_extension("log")
+        self.file("log")
     }
 
     fn state(&self) -> PathBuf {
-        self.base.with_added_extension("json")
+        self.file("json")
     }
 
     fn lock_file(&self) -> PathBuf {
-        self.base.with_added_extension("lock")
+        self.file("lock")
     }
 
     /// Makes the folder, readable by the owner only.
@@ -95,7 +103,7 @@ impl Key {
 
     /// The port of the last forwarder, which is taken again when it is free so that old kubeconfigs stay right.
     pub fn last_port(&self) -> Option<u16> {
-        let text = fs::read_to_string(self.base.with_added_extension("port")).ok()?;
+        let text = fs::read_to_string(self.file("port")).ok()?;
         text.trim().parse().ok()
     }
 
@@ -136,7 +144,7 @@ impl Key {
             let mut file = tempfile::NamedTempFile::new_in(folder)?;
             file.write_all(&serde_json::to_vec(state)?)?;
             file.persist(self.state()).map_err(|error| error.error)?;
-            fs::write(self.base.with_added_extension("port"), state.port.to_string())
+            fs::write(self.file("port"), state.port.to_string())
         };
         write().map_err(|error| {
             CliError::failed(format!("cannot write {}", self.state().display())).cause(&error)
@@ -150,9 +158,7 @@ impl Key {
 
     /// Removes everything, when the virtual cluster is gone too.
     pub fn forget_all(&self) {
-        for path in
-            [self.state(), self.base.with_added_extension("port"), self.log(), self.lock_file()]
-        {
+        for path in [self.state(), self.file("port"), self.log(), self.lock_file()] {
             let _ = fs::remove_file(path);
         }
     }

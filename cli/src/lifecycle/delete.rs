@@ -3,19 +3,16 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use futures::{StreamExt, TryStreamExt};
 use k8s_openapi::api::core::v1::{Namespace, Secret, Service};
-use kube::api::{Api, DeleteParams, ListParams, Preconditions};
-use kube::runtime::{WatchStreamExt, watcher};
+use kube::api::{Api, ListParams};
 use tokio::time::Instant;
 
 use crate::app::App;
 use crate::discover;
-use crate::error::{CliError, Kind, Result};
+use crate::error::Result;
 use crate::helm::{self, Helm, Release};
 use crate::host::{Host, within};
 use crate::names;
-use crate::ui::Step;
 
 use super::leftovers::{Kinds, Marks};
 use super::scale;
@@ -94,7 +91,7 @@ pub async fn delete(
         let helm = Helm::find(app).await?;
         let release = Release { name, namespace, context: &host.context };
         let argv = helm::uninstall(release);
-        match helm.run(app, host, &format!("remove the release {name}"), &argv, None).await {
+        match helm.run(app, Some(host), &format!("remove the release {name}"), &argv, None).await {
             Err(error)
                 if error.cause.as_deref().is_some_and(|cause| cause.contains("not found")) => {}
             other => {
@@ -105,14 +102,14 @@ pub async fn delete(
     }
     let mut step = app.ui.step("Removing what it left on the host");
     if standing.namespace_goes {
-        remove_namespace(host, namespace).await?;
+        crate::namespace::remove(host, namespace).await?;
     }
     if !wishes.wait {
         step.done_as("Removal goes on by itself");
         return Ok(BTreeMap::new());
     }
     if standing.namespace_goes {
-        until_namespace_gone(host, namespace, &mut step, deadline).await?;
+        crate::namespace::until_gone(host, namespace, &mut step, deadline).await?;
     } else {
         // As long as its syncer runs it makes what is swept away again.
         let patience = deadline.saturating_duration_since(Instant::now());
@@ -173,79 +170,6 @@ async fn namespace_goes(host: &Host, name: &str, namespace: &str, wishes: &Wishe
     }
     let others = discover::list(host, Some(namespace)).await?;
     Ok(others.iter().all(|cluster| cluster.name == name))
-}
-
-async fn remove_namespace(host: &Host, namespace: &str) -> Result<()> {
-    let namespaces: Api<Namespace> = Api::all(host.client.clone());
-    let Some(found) =
-        within(format!("read namespace {namespace}"), namespaces.get_opt(namespace)).await?
-    else {
-        return Ok(());
-    };
-    let only = DeleteParams::default()
-        .preconditions(Preconditions { uid: found.metadata.uid, resource_version: None });
-    match within(format!("delete namespace {namespace}"), namespaces.delete(namespace, &only)).await
-    {
-        // Being deleted already.
-        Err(error) if !matches!(error.kind, Kind::NotFound | Kind::Conflict) => Err(error),
-        _ => Ok(()),
-    }
-}
-
-async fn until_namespace_gone(
-    host: &Host,
-    namespace: &str,
-    step: &mut Step,
-    deadline: Instant,
-) -> Result<()> {
-    let namespaces: Api<Namespace> = Api::all(host.client.clone());
-    let only = watcher::Config::default().fields(&format!("metadata.name={namespace}"));
-    let mut changes = watcher(namespaces, only).default_backoff().boxed();
-    let mut there = false;
-    let mut why = String::new();
-    loop {
-        match tokio::time::timeout_at(deadline, changes.try_next()).await {
-            Ok(Ok(Some(event))) => match event {
-                watcher::Event::Init => there = false,
-                watcher::Event::InitApply(found) | watcher::Event::Apply(found) => {
-                    there = true;
-                    why = why_terminating(&found);
-                    step.note(if why.is_empty() {
-                        "waiting for the namespace to go".to_owned()
-                    } else {
-                        why.clone()
-                    });
-                }
-                watcher::Event::Delete(_) => return Ok(()),
-                watcher::Event::InitDone if !there => return Ok(()),
-                watcher::Event::InitDone => {}
-            },
-            Ok(Err(error)) => tracing::debug!(%error, "a watch broke"),
-            Ok(Ok(None)) | Err(_) => {
-                return Err(CliError::new(
-                    Kind::Timeout,
-                    format!("namespace {namespace} is still being deleted"),
-                )
-                .because(if why.is_empty() { "the host does not say why".to_owned() } else { why })
-                .hint(format!(
-                    "kubectl --context {} get namespace {namespace} -o yaml",
-                    host.context
-                )));
-            }
-        }
-    }
-}
-
-/// What the host says about a namespace that does not go. Pure.
-fn why_terminating(namespace: &Namespace) -> String {
-    let conditions = namespace
-        .status
-        .as_ref()
-        .and_then(|status| status.conditions.as_deref())
-        .unwrap_or_default();
-    let messages =
-        conditions.iter().filter(|it| it.status == "True").filter_map(|it| it.message.clone());
-    messages.collect::<Vec<_>>().join("; ")
 }
 
 #[cfg(test)]

@@ -1,0 +1,101 @@
+//! Doing what was planned.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::plan::{Action, CreatePlan};
+use super::{CreateOptions, release, values_text};
+use crate::app::App;
+use crate::connect::{self, Plane};
+use crate::error::Result;
+use crate::helm::{self, Chart, Helm, Release};
+use crate::host::Host;
+use crate::lifecycle::scale;
+use crate::namespace;
+use crate::progress::{self, Need, Progress};
+
+/// How long a namespace that is being deleted may take.
+const NAMESPACE_PATIENCE: Duration = Duration::from_secs(120);
+
+/// Makes the namespace, runs helm, waits and connects. Answers the exit code.
+///
+/// # Errors
+/// Where it stops. Running it again takes it up from there.
+pub async fn apply(
+    app: &App,
+    host: &Host,
+    helm: &Helm,
+    chart: &Chart,
+    namespace: &str,
+    plan: &CreatePlan,
+    options: &CreateOptions,
+) -> Result<u8> {
+    let name = options.name.as_str();
+    let deadline = Instant::now() + options.timeout;
+    let again = format!("vcluster create {name} -n {namespace} --context {}", host.context);
+    let undo = format!("vcluster delete {name} -n {namespace} --context {} -y", host.context);
+    app.interrupt.advise(format!("`{again}` goes on, `{undo}` cleans up"));
+
+    if plan.make_namespace {
+        make_namespace(app, host, namespace, plan.await_namespace).await?;
+    }
+    if let Some(revision) = &plan.mend {
+        release::forget(host, namespace, revision).await?;
+        app.ui.step("Record of an installation that was cut short removed").done();
+    }
+    // From before helm runs, so that no event is missed and none of an earlier one is taken for new.
+    let mut progress = Progress::start(host, name, namespace);
+    if plan.action != Action::Keep {
+        let step = app.ui.step(format!("Installing the chart as release {name}"));
+        let release = Release { name, namespace, context: &host.context };
+        let argv = helm::upgrade(release, chart, None);
+        let values = values_text(&plan.values)?;
+        let doing = format!("install the chart as release {name} in namespace {namespace}");
+        helm.run(app, Some(host), &doing, &argv, Some(&values))
+            .await
+            .map_err(|error| error.or_hint(undo.clone()))?;
+        step.done_as(match plan.action {
+            Action::Upgrade => "Chart upgraded",
+            _ => "Chart installed",
+        });
+    } else {
+        app.ui.info(format!("virtual cluster {name} exists already"));
+        if plan.resume {
+            scale::up(host, name, namespace).await?;
+            app.ui.step("Resumed").done();
+        }
+    }
+    if !options.wait && !options.connect {
+        app.ui
+            .info(format!("Successfully created virtual cluster {name} in namespace {namespace}"));
+        return Ok(0);
+    }
+    let mut step = app.ui.step(format!("Starting the control plane of {name}"));
+    let kubeconfig = progress.wait(Need::Ready, &mut step, deadline).await;
+    let kubeconfig = kubeconfig.map_err(|error| progress::after(error, options.timeout))?;
+    step.done_as("Control plane started");
+    if plan.action != Action::Keep {
+        app.ui
+            .info(format!("Successfully created virtual cluster {name} in namespace {namespace}"));
+    }
+    if !options.connect {
+        app.ui.hint(format!("vcluster connect {name} -n {namespace}"));
+        return Ok(0);
+    }
+    app.interrupt
+        .advise(format!("vcluster connect {name} -n {namespace} --context {}", host.context));
+    let plane = Plane { host, name, namespace };
+    connect::usable(app, plane, &mut progress, kubeconfig, &options.connecting, deadline).await
+}
+
+async fn make_namespace(app: &App, host: &Host, name: &str, wait: bool) -> Result<()> {
+    let mut step = app.ui.step(format!("Creating namespace {name}"));
+    if wait {
+        step.note("waiting for the old namespace of that name to go");
+        namespace::until_gone(host, name, &mut step, Instant::now() + NAMESPACE_PATIENCE).await?;
+    }
+    namespace::make(host, name).await?;
+    step.done_as(format!("Namespace {name} created"));
+    Ok(())
+}

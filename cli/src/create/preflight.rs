@@ -1,0 +1,163 @@
+//! What is looked at before anything is done.
+
+use k8s_openapi::api::core::v1::{Namespace, Secret};
+use kube::api::Api;
+use serde_json::Value;
+
+use super::release::{self, Revision};
+use super::rights::{self, Right};
+use super::shape::Shape;
+use crate::app::App;
+use crate::discover;
+use crate::error::{CliError, Kind, Result};
+use crate::host::{Host, within};
+use crate::kubeconfig::HOST_CONTEXT_OF_A_POD;
+use crate::names;
+use crate::yaml;
+
+/// What the host says.
+#[derive(Clone, Debug)]
+pub struct Facts {
+    /// Version of the host.
+    pub version: Version,
+    /// State of the namespace.
+    pub namespace: NamespaceState,
+    /// The newest revision of a release of this name.
+    pub release: Option<Revision>,
+    /// Other virtual clusters in the namespace.
+    pub others: Vec<String>,
+    /// The one of this name is paused.
+    pub paused: bool,
+    /// Rights that the user lacks.
+    pub missing_rights: Vec<Right>,
+    /// What the one that runs cannot change.
+    pub shape: Option<Shape>,
+}
+
+/// Version of the host.
+#[derive(Clone, Debug)]
+pub struct Version {
+    /// `v1.34.4`
+    pub git: String,
+}
+
+/// State of a namespace.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NamespaceState {
+    /// It has to be made.
+    Absent,
+    /// It is there.
+    Active,
+    /// It is being deleted.
+    Terminating,
+    /// It may not be looked at; those who get a namespace from an administrator often cannot.
+    Unknown,
+}
+
+/// Looks at everything at once.
+///
+/// # Errors
+/// When the host cannot be reached, or a look is refused that is needed.
+pub async fn look(host: &Host, name: &str, namespace: &str) -> Result<Facts> {
+    // First alone: if the host is away, one message is enough.
+    let version = host.version().await?;
+    let state = namespace_state(host, namespace).await?;
+    let missing_rights = rights::missing(host, namespace, state == NamespaceState::Absent).await?;
+    let mut facts = Facts {
+        version: Version { git: version.git_version },
+        namespace: state,
+        release: None,
+        others: Vec::new(),
+        paused: false,
+        missing_rights,
+        shape: None,
+    };
+    if !facts.missing_rights.is_empty() || state == NamespaceState::Absent {
+        return Ok(facts);
+    }
+    let (release, clusters, shape) = tokio::try_join!(
+        release::newest(host, name, namespace),
+        discover::list(host, Some(namespace)),
+        shape(host, name, namespace),
+    )?;
+    facts.release = release;
+    facts.paused = clusters.iter().any(|cluster| cluster.name == name && cluster.paused());
+    facts.others =
+        clusters.into_iter().map(|cluster| cluster.name).filter(|other| other != name).collect();
+    facts.shape = shape;
+    Ok(facts)
+}
+
+async fn namespace_state(host: &Host, namespace: &str) -> Result<NamespaceState> {
+    let namespaces: Api<Namespace> = Api::all(host.client.clone());
+    let request =
+        tokio::time::timeout(crate::host::REQUEST_PATIENCE, namespaces.get_opt(namespace)).await;
+    match request {
+        Ok(Ok(None)) => Ok(NamespaceState::Absent),
+        Ok(Ok(Some(found))) => {
+            let phase = found.status.and_then(|status| status.phase);
+            let ending = found.metadata.deletion_timestamp.is_some()
+                || phase.as_deref() == Some("Terminating");
+            Ok(if ending { NamespaceState::Terminating } else { NamespaceState::Active })
+        }
+        Ok(Err(kube::Error::Api(status))) if status.code == 403 => Ok(NamespaceState::Unknown),
+        Ok(Err(error)) => Err(CliError::request(format!("read namespace {namespace}"), &error)),
+        Err(_) => Err(CliError::new(Kind::Timeout, format!("cannot read namespace {namespace}"))),
+    }
+}
+
+/// The values that a running one was made with.
+async fn shape(host: &Host, name: &str, namespace: &str) -> Result<Option<Shape>> {
+    let secrets: Api<Secret> = host.api(namespace);
+    let secret_name = names::config_secret(name);
+    let secret =
+        within(format!("read the values of {name}"), secrets.get_opt(&secret_name)).await?;
+    let text = secret
+        .and_then(|secret| secret.data)
+        .and_then(|data| data.get("config.yaml").cloned())
+        .and_then(|bytes| String::from_utf8(bytes.0).ok());
+    Ok(text
+        .and_then(|text| yaml::parse(&text).ok())
+        .filter(Value::is_object)
+        .map(|values| Shape::of(&values)))
+}
+
+/// Which context to create in. Inside another virtual cluster only if that is meant.
+///
+/// # Errors
+/// When the current context is a virtual cluster's and nobody said that this is meant.
+pub fn choose_context(app: &App, name: &str) -> Result<Option<String>> {
+    // Named explicitly is meant.
+    if app.settings.context.is_some() {
+        return Ok(app.settings.context.clone());
+    }
+    let files = &app.settings.kubeconfig;
+    let Some(current) = files.current()? else { return Ok(None) };
+    let Some(origin) = files.origin(&current)? else { return Ok(Some(current)) };
+    if app.settings.yes {
+        return Ok(Some(current));
+    }
+    if app.ui.interactive() {
+        let lines =
+            [format!("in its host, {}", origin.host_context), format!("inside it, in {current}")];
+        let question = format!(
+            "The current context is virtual cluster {}. Where shall {name} be?",
+            origin.name
+        );
+        return Ok(Some(match app.ui.pick(&question, &lines)? {
+            0 => origin.host_context,
+            _ => current,
+        }));
+    }
+    let host =
+        if origin.host_context == HOST_CONTEXT_OF_A_POD { "HOST" } else { &origin.host_context };
+    Err(CliError::new(
+        Kind::Refused,
+        format!("the current context {current} is itself a virtual cluster"),
+    )
+    .because(format!(
+        "{name} would run inside {}; `--context {current}` says that this is meant",
+        origin.name
+    ))
+    .hint(format!("vcluster create {name} --context {host}")))
+}

@@ -1,0 +1,105 @@
+//! What helm's own records say about a release. Read from their labels: the records themselves stay untouched.
+
+use jiff::Timestamp;
+use k8s_openapi::api::core::v1::Secret;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use kube::api::{Api, DeleteParams, ListParams, Preconditions};
+
+use crate::error::{Kind, Result};
+use crate::host::{Host, within};
+
+/// A helm that has been silent for so long died.
+const DEAD_AFTER_SECONDS: i64 = 60;
+
+/// The newest revision of a release.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Revision {
+    /// Label `status`: `deployed`, `failed`, `pending-install` ...
+    pub status: String,
+    /// Its number.
+    pub number: u64,
+    /// Name and UID of the record.
+    pub record: (String, String),
+    /// Seconds since it was last touched.
+    pub idle_seconds: i64,
+}
+
+impl Revision {
+    /// Helm wrote this before it was stopped, or is writing it.
+    pub fn pending(&self) -> bool {
+        self.status.starts_with("pending") || self.status == "uninstalling"
+    }
+
+    /// The helm that wrote it is surely gone.
+    pub fn abandoned(&self) -> bool {
+        self.pending() && self.idle_seconds > DEAD_AFTER_SECONDS
+    }
+}
+
+/// Reads the newest revision.
+///
+/// # Errors
+/// When the host refuses.
+pub async fn newest(host: &Host, name: &str, namespace: &str) -> Result<Option<Revision>> {
+    let secrets: Api<Secret> = host.api(namespace);
+    let selector = ListParams::default().labels(&format!("owner=helm,name={name}"));
+    let request = secrets.list_metadata(&selector);
+    let list = within(format!("list helm releases in namespace {namespace}"), request).await?;
+    let now = Timestamp::now();
+    Ok(list
+        .items
+        .into_iter()
+        .filter_map(|item| revision(item.metadata, now))
+        .max_by_key(|it| it.number))
+}
+
+/// Removes the record of a revision that was never finished, so that helm takes the release up again.
+///
+/// # Errors
+/// When the host refuses.
+pub async fn forget(host: &Host, namespace: &str, revision: &Revision) -> Result<()> {
+    let secrets: Api<Secret> = host.api(namespace);
+    let (name, uid) = &revision.record;
+    let only = DeleteParams::default()
+        .preconditions(Preconditions { uid: Some(uid.clone()), resource_version: None });
+    match within(format!("remove the unfinished helm record {name}"), secrets.delete(name, &only))
+        .await
+    {
+        Err(error) if error.kind != Kind::NotFound => Err(error),
+        _ => Ok(()),
+    }
+}
+
+fn revision(metadata: ObjectMeta, now: Timestamp) -> Option<Revision> {
+    let labels = metadata.labels?;
+    // Helm notes the time of its last write here; the record's own time stands in for it.
+    let modified = labels.get("modifiedAt").and_then(|text| text.parse::<i64>().ok());
+    let touched = modified.or_else(|| metadata.creation_timestamp.map(|time| time.0.as_second()));
+    Some(Revision {
+        status: labels.get("status")?.clone(),
+        number: labels.get("version")?.parse().ok()?,
+        record: (metadata.name?, metadata.uid?),
+        idle_seconds: touched.map_or(i64::MAX, |touched| now.as_second() - touched),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn records_are_read_by_their_labels() {
+        let now: Timestamp = "2026-08-01T10:01:30Z".parse().unwrap();
+        let record = |status: &str| {
+            let metadata = json!({
+                "name": "sh.helm.release.v1.a.v3", "uid": "u", "creationTimestamp": "2026-08-01T10:00:00Z",
+                "labels": { "owner": "helm", "name": "a", "status": status, "version": "3" },
+            });
+            revision(serde_json::from_value(metadata).unwrap(), now).unwrap()
+        };
+        assert_eq!((record("deployed").number, record("deployed").idle_seconds), (3, 90));
+        assert!(!record("deployed").pending() && !record("failed").pending());
+        assert!(record("pending-install").abandoned() && record("pending-upgrade").abandoned());
+    }
+}
