@@ -155,13 +155,10 @@ type News = Box<dyn FnOnce(&mut Seen) + Send>;
 
 /// Feeds the watches into what has been seen, until nobody looks any more.
 async fn follow(host: Host, name: String, namespace: String, sender: watch::Sender<Seen>) {
-    fn news<K: 'static>(
+    fn news<K: Send + 'static>(
         watch: impl futures::Stream<Item = watcher::Result<watcher::Event<K>>> + Send + 'static,
         take_in: impl Fn(&mut Seen, watcher::Event<K>) + Clone + Send + 'static,
-    ) -> futures::stream::BoxStream<'static, News>
-    where
-        K: Send,
-    {
+    ) -> futures::stream::BoxStream<'static, News> {
         let boxed = move |event: watcher::Result<watcher::Event<K>>| -> News {
             let take_in = take_in.clone();
             Box::new(move |seen| match event {
