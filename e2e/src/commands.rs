@@ -1,13 +1,14 @@
 //! What each subcommand does and says.
 
+use std::convert::Infallible;
 use std::io::Write as _;
+use std::os::unix::process::CommandExt as _;
 use std::path::Path;
-use std::process::{ExitCode, Stdio};
+use std::process::{Command, ExitCode};
 
 use anyhow::{Context as _, Result};
 use comfy_table::{Table, presets};
 use e2e::testbed::{Options, Outcome, Profile, Progress, SYNCER_IMAGE, TestBed};
-use tokio::process::Command;
 
 /// `up`.
 pub async fn up(bed: u8, nodes: u8, load_balancer: bool, syncer: bool) -> Result<()> {
@@ -61,46 +62,37 @@ pub async fn status(bed: u8) -> Result<ExitCode> {
     Ok(if health.iter().all(|row| row.healthy) { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-/// `shell`: exits as the shell or the command did.
-pub async fn shell(bed: u8, command: Vec<String>) -> Result<ExitCode> {
+/// `shell`: becomes the shell or the command.
+pub fn shell(bed: u8, command: Vec<String>) -> Result<Infallible> {
     let testbed = TestBed::open(bed)?;
     let mut words = command.into_iter();
-    let program = match words.next() {
-        Some(program) => program,
-        None => {
-            say(format!(
-                "kubectl, helm and the rest are in PATH; KUBECONFIG is {}. Leave with `exit`.",
-                testbed.kubeconfig.display()
-            ));
-            std::env::var("SHELL").unwrap_or_else(|_| "/bin/sh".into())
-        }
-    };
+    let program = words.next().unwrap_or_else(|| {
+        let kubeconfig = testbed.kubeconfig.display();
+        say(format!(
+            "kubectl, helm and the rest are in PATH; KUBECONFIG is {kubeconfig}. Leave with `exit`."
+        ));
+        std::env::var("SHELL").unwrap_or_else(|_| "/bin/sh".into())
+    });
     // `vcluster`, when it is built, lies beside this program.
     let own = std::env::current_exe()?.parent().map(Path::to_owned);
     let path = std::env::var_os("PATH").unwrap_or_default();
     let dirs = own.into_iter().chain([testbed.bin]).chain(std::env::split_paths(&path));
-    let status = Command::new(&program)
+    let mut command = Command::new(&program);
+    command
         .args(words)
         .env("KUBECONFIG", testbed.kubeconfig)
-        .env("PATH", std::env::join_paths(dirs)?)
-        .status()
-        .await
-        .with_context(|| format!("cannot start {program}"))?;
-    Ok(exit_code(status))
+        .env("PATH", std::env::join_paths(dirs)?);
+    Err(command.exec()).with_context(|| format!("cannot start {program}"))
 }
 
-/// `logs`.
-pub async fn logs(bed: u8, component: &str, follow: bool, lines: u32) -> Result<ExitCode> {
+/// `logs`: becomes `tail` or `kubectl logs`.
+pub fn logs(bed: u8, component: &str, follow: bool, lines: u32) -> Result<Infallible> {
     let testbed = TestBed::open(bed)?;
     let mut command = if let Some((namespace, name)) = component.split_once('/') {
-        let kind = if name == "speaker" { "daemonset" } else { "deployment" };
-        testbed.kubectl.command(&[
-            "--namespace",
-            namespace,
-            "logs",
-            &format!("{kind}/{name}"),
-            &format!("--tail={lines}"),
-        ])
+        let workload =
+            format!("{}/{name}", if name == "speaker" { "daemonset" } else { "deployment" });
+        let tail = format!("--tail={lines}");
+        testbed.kubectl.command(&["--namespace", namespace, "logs", &workload, &tail]).into_std()
     } else {
         let mut tail = Command::new("tail");
         tail.arg(format!("--lines={lines}")).arg(testbed.log(component)?);
@@ -109,8 +101,7 @@ pub async fn logs(bed: u8, component: &str, follow: bool, lines: u32) -> Result<
     if follow {
         command.arg("--follow");
     }
-    let status = command.stdin(Stdio::null()).status().await.context("cannot show the log")?;
-    Ok(exit_code(status))
+    Err(command.exec()).context("cannot show the log")
 }
 
 /// `load`.
@@ -139,6 +130,14 @@ pub async fn restart(bed: u8, component: &str) -> Result<()> {
     Progress::new().step(&format!("restarting {component}"), testbed.restart(component)).await
 }
 
+/// Says what an interrupted command leaves.
+pub fn interrupted() {
+    let _ = writeln!(
+        std::io::stderr(),
+        "interrupted; `up` starts again from here, `down` removes what there is"
+    );
+}
+
 /// Says why a command failed.
 pub fn failed(error: &anyhow::Error) {
     let _ = writeln!(std::io::stderr(), "error: {error:#}");
@@ -147,8 +146,4 @@ pub fn failed(error: &anyhow::Error) {
 /// A reader that went away is no reason to fail.
 fn say(line: String) {
     let _ = writeln!(std::io::stdout(), "{line}");
-}
-
-fn exit_code(status: std::process::ExitStatus) -> ExitCode {
-    status.code().and_then(|code| u8::try_from(code).ok()).map_or(ExitCode::FAILURE, ExitCode::from)
 }

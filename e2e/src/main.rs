@@ -82,7 +82,14 @@ struct Up {
 #[tokio::main]
 async fn main() -> ExitCode {
     let cli = Cli::parse();
-    match run(cli).await {
+    let outcome = tokio::select! {
+        outcome = run(cli) => outcome,
+        _ = tokio::signal::ctrl_c() => {
+            commands::interrupted();
+            return ExitCode::from(130);
+        }
+    };
+    match outcome {
         Ok(code) => code,
         Err(error) => {
             commands::failed(&error);
@@ -99,9 +106,9 @@ async fn run(cli: Cli) -> Result<ExitCode> {
         }
         Command::Down => commands::down(bed).await?,
         Command::Status => return commands::status(bed).await,
-        Command::Shell { command } => return commands::shell(bed, command).await,
+        Command::Shell { command } => match commands::shell(bed, command)? {},
         Command::Logs { component, follow, lines } => {
-            return commands::logs(bed, &component, follow, lines).await;
+            match commands::logs(bed, &component, follow, lines)? {}
         }
         Command::Load { archive } => commands::load(bed, &archive).await?,
         Command::Image { dev, output } => {

@@ -13,6 +13,7 @@ mod images;
 mod kubectl;
 mod kwok;
 mod layout;
+mod limits;
 mod lock;
 mod network;
 mod nodes;

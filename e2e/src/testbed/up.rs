@@ -6,7 +6,7 @@ use anyhow::{Context as _, Result, bail};
 use serde::{Deserialize, Serialize};
 
 use super::control_plane::ControlPlane;
-use super::images::{self, Profile, Seed};
+use super::images::{self, Image, Profile, Seed};
 use super::kubectl::Kubectl;
 use super::layout::{Layout, MOST_NODES, Node};
 use super::nodes::Nodes;
@@ -14,7 +14,7 @@ use super::pki::Pki;
 use super::processes::Processes;
 use super::programs::Programs;
 use super::progress::Progress;
-use super::{Outcome, addons, kwok, lock, network, packages, teardown, wait};
+use super::{Outcome, addons, kwok, limits, lock, network, packages, teardown, wait};
 
 /// What kind of bed is wanted.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -65,24 +65,16 @@ pub async fn up(layout: &Layout, options: &Options, progress: &Progress) -> Resu
     if !teardown::leftovers(layout)?.is_empty() {
         progress.step("removing what an earlier try left", teardown::down(layout)).await?;
     }
+    limits::raise(progress)?;
     let nodes = layout.nodes(options.nodes);
     let cluster = progress.step(
         "starting the host cluster",
         start(layout, options, &nodes, &programs, &seed, progress),
     );
-    let ((), ()) = tokio::try_join!(cluster, async {
-        // A syncer that does not compile today must not keep anybody from the host.
-        if let Some(profile) = options.syncer
-            && let Err(error) = progress
-                .step("building the syncer's image", async { images::build_syncer(profile).await })
-                .await
-        {
-            progress.note(&format!("no syncer image: {error:#}\n        hint: cargo run -p e2e -- image, once it compiles"));
-        }
-        Ok(())
-    })?;
-    if let Some(profile) = options.syncer {
-        let _ = load_syncer(&nodes, profile).await;
+    let (started, syncer) = tokio::join!(cluster, syncer(options, progress));
+    started?;
+    if let Some(syncer) = syncer {
+        progress.step("loading the syncer's image", load_image(&nodes, syncer)).await?;
     }
     std::fs::write(layout.in_state("bed.json"), serde_json::to_vec(options)?)?;
     Ok(Outcome::Started)
@@ -164,14 +156,30 @@ async fn start(
         .await
 }
 
+/// The syncer's image, when it is wanted and can be built. A syncer that does not compile today must not keep anybody
+/// from the host cluster.
+async fn syncer(options: &Options, progress: &Progress) -> Option<Image> {
+    let built = progress.step("building the syncer", images::build_syncer(options.syncer?)).await;
+    built
+        .inspect_err(|error| {
+            progress.note(&format!(
+                "the nodes have no syncer image; `e2e image` builds and loads it: {error:#}"
+            ));
+        })
+        .ok()
+}
+
 /// See [`TestBed::load_syncer`](super::TestBed::load_syncer).
 ///
 /// # Errors
 /// As there.
 pub async fn load_syncer(nodes: &[Node], profile: Profile) -> Result<()> {
-    let image = images::build_syncer(profile).await?;
+    load_image(nodes, images::build_syncer(profile).await?).await
+}
+
+async fn load_image(nodes: &[Node], image: Image) -> Result<()> {
     let dir = tempfile::tempdir()?;
-    let archive = dir.path().join("syncer.tar");
+    let archive = dir.path().join("image.tar");
     images::save(image, &archive).await?;
     futures::future::try_join_all(nodes.iter().map(|node| images::load(node, &archive)))
         .await

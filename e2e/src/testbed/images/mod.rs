@@ -7,5 +7,6 @@ mod layer;
 mod store;
 mod syncer;
 
+pub use archive::Image;
 pub use store::{Seed, load, save};
 pub use syncer::{Profile, SYNCER_IMAGE, build as build_syncer};
