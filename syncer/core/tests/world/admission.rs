@@ -43,7 +43,12 @@ pub fn create(
             taints.push(json!({"key": NOT_READY, "effect": "NoSchedule"}));
             object.set(&["spec", "taints"], taints);
         }
-        "secrets" if object.at(&["type"]).is_none() => object.set(&["type"], "Opaque"),
+        "secrets" => {
+            if object.at(&["type"]).is_none() {
+                object.set(&["type"], "Opaque");
+            }
+            take_in_strings(object);
+        }
         _ => {}
     }
     object.remove_nulls();
@@ -93,6 +98,9 @@ pub fn update(
     before: &Object,
     after: &mut Object,
 ) -> Result<(), Failure> {
+    if *kind == SECRETS {
+        take_in_strings(after);
+    }
     let differs = |path: &[&str]| before.at(path) != after.at(path);
     let immutable = |field: &str| Err(Failure::invalid(field, "field is immutable"));
     if before.is_deleting() && added_finalizer(before, after) {
@@ -131,6 +139,15 @@ pub fn update(
         return Err(Failure::invalid("spec", "pod updates may not change fields other than ..."));
     }
     Ok(())
+}
+
+/// `stringData` is only written; it ends up in `data`.
+fn take_in_strings(secret: &mut Object) {
+    let Some(Value::Object(strings)) = secret.remove(&["stringData"]) else { return };
+    for (key, text) in strings {
+        let text = text.as_str().expect("a string");
+        secret.set(&["data", &key], format!("base64 of {text:?}"));
+    }
 }
 
 /// The claims and volumes that are being deleted and out of use, but still protected.

@@ -75,7 +75,12 @@ impl Memory {
             }
             return;
         }
-        if let Some(owner) = lab.owner(kind, &Host(object.clone())).filter(|_| !gone) {
+        let twin = lab.owner(kind, &Host(object.clone())).filter(|(index, key)| {
+            let mirror = &lab.kinds[*index];
+            let host_key = mirror.host_key(key, lab.settings);
+            mirror.host_kind() == kind && host_key.is_some_and(|key| *key == object.key())
+        });
+        if let Some(owner) = twin.filter(|_| !gone) {
             self.twins_read_gone.remove(&owner);
             self.twins_seen.insert(owner);
         }

@@ -12,7 +12,8 @@ fn merge_key(list: &str) -> Option<&'static str> {
         | "ephemeralContainers"
         | "volumes"
         | "env"
-        | "imagePullSecrets" => "name",
+        | "imagePullSecrets"
+        | "schedulingGates" => "name",
         "ownerReferences" => "uid",
         "taints" => "key",
         _ => return None,
