@@ -13,7 +13,8 @@
 //!   - `after_sync: {virtual: [...], host: [...]}`: merge patches on what is there then, by kind, namespace and name;
 //!   - `gone`: `read` or `seen`, when neither `virtual.yaml` nor a fresh read can tell (default: a fresh read is made);
 //!   - `key`: `NAMESPACE/NAME`, when there is neither `virtual.yaml` nor `before.yaml`;
-//!   - `refuse: {virtual: [...], host: [...]}`: answers to the next writes, `{code, reason, message, field}`;
+//!   - `refuse: {virtual: [...], host: [...]}`: answers to the next writes, `{code, reason, message, field}`; `null` lets
+//!     one pass;
 //!   - `settings`: members that differ from `Settings::example()`; `now`: the time; `dual_stack: true`.
 //!
 //! What is left out is filled in: UIDs (`SIDE-uid-of-NAME`), versions, creation times.

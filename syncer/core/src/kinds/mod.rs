@@ -5,13 +5,20 @@ pub mod copied;
 pub mod nodes;
 pub mod pods;
 pub mod secrets;
+pub mod services;
+mod status;
 
 use crate::mirror::{Mirror, Rule};
 use crate::{Host, Key, Settings, Virtual, names};
 
 /// All kinds, in the order in which a fresh start plans them: what pods need comes before pods.
 pub fn all() -> Vec<Box<dyn Mirror>> {
-    vec![Box::new(configmaps::ConfigMaps), Box::new(secrets::Secrets), Box::new(pods::Pods)]
+    vec![
+        Box::new(configmaps::ConfigMaps),
+        Box::new(secrets::Secrets),
+        Box::new(services::Services),
+        Box::new(pods::Pods),
+    ]
 }
 
 /// The verbs on resources that hold one object of ours per virtual object.

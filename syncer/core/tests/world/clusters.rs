@@ -199,7 +199,7 @@ impl Clusters {
                 break;
             }
         }
-        if step.outcome == Ok(Plan::nothing()) {
+        if step.outcome.as_ref().is_ok_and(|plan| plan.ops.is_empty()) {
             self.settle(key);
         }
         step

@@ -5,10 +5,10 @@ use std::collections::{BTreeMap, VecDeque};
 use jiff::{Timestamp, ToSpan as _};
 use serde_json::{Value, json};
 use vcluster_syncer_core::diff::apply_merge_patch;
-use vcluster_syncer_core::resource::PODS;
+use vcluster_syncer_core::resource::{PODS, SERVICES};
 use vcluster_syncer_core::{Act, Key, Object, Op, PatchForm, Resource, Side};
 
-use super::{admission, strategic};
+use super::{admission, services, strategic};
 
 /// An answer other than success.
 #[derive(Clone, Debug, PartialEq)]
@@ -34,15 +34,15 @@ impl Failure {
     }
 }
 
-/// An answer on order: `{field, message}` for a 422, or `{code, reason, message}`.
-pub fn failure(answer: &Value) -> Failure {
+/// An answer on order: `{field, message}` for a 422, `{code, reason, message}`, or `null` for success.
+pub fn failure(answer: &Value) -> Option<Failure> {
     let answer = Object::new(answer.clone());
-    let message = answer.str_at(&["message"]).unwrap_or_default();
+    let message = answer.str_at(&["message"])?;
     if let Some(field) = answer.str_at(&["field"]) {
-        return Failure::invalid(field, message);
+        return Some(Failure::invalid(field, message));
     }
     let code = answer.at(&["code"]).and_then(Value::as_u64).expect("a code") as u16;
-    Failure::new(code, answer.str_at(&["reason"]).unwrap_or_default(), message)
+    Some(Failure::new(code, answer.str_at(&["reason"]).unwrap_or_default(), message))
 }
 
 /// What a watch would deliver.
@@ -60,7 +60,7 @@ pub struct Server {
     /// What happened, in order; the number of events that a watcher has seen is its place.
     pub events: Vec<Event>,
     /// Answers to the next writes, for trouble on order.
-    pub refuse: VecDeque<Failure>,
+    pub refuse: VecDeque<Option<Failure>>,
     /// Whether Services can have IPv6 addresses too.
     pub dual_stack: bool,
     /// First two bytes of the IPv4 addresses of Services.
@@ -119,8 +119,16 @@ impl Server {
         self.version = backup.version;
     }
 
-    /// Puts an object in as it is, with a UID and a version if it has none.
+    /// Puts an object in as it is, with a UID and a version if it has none. A Service gets its addresses.
     pub fn seed(&mut self, kind: &'static Resource, mut object: Object) -> Object {
+        if *kind == SERVICES {
+            let before = self.get(kind, &object.key()).cloned();
+            let result = match before {
+                Some(before) => services::update(self, &before, &mut object),
+                None => services::create(self, &mut object),
+            };
+            result.unwrap_or_else(|failure| panic!("{}: {}", object.key(), failure.message));
+        }
         object.set(&["apiVersion"], kind.api_version());
         object.set(&["kind"], kind.kind);
         if object.uid().is_empty() {
@@ -135,7 +143,7 @@ impl Server {
 
     /// Carries out one write of a plan; `WithTokens` must be unwrapped before.
     pub fn write(&mut self, op: &Op) -> Result<Option<Object>, Failure> {
-        if let Some(failure) = self.refuse.pop_front() {
+        if let Some(Some(failure)) = self.refuse.pop_front() {
             return Err(failure);
         }
         match &op.act {

@@ -13,6 +13,9 @@ use super::server::{Failure, Server};
 /// What a new Service gets.
 pub fn create(server: &mut Server, service: &mut Object) -> Result<(), Failure> {
     defaults(service);
+    if service.at(&["status"]).is_none() {
+        service.set(&["status"], json!({"loadBalancer": {}}));
+    }
     allocate(server, None, service)
 }
 
@@ -179,7 +182,7 @@ fn drop_of_other_type(before: &Object, after: &mut Object) {
     }
     if text(before, "type") == "LoadBalancer" && text(after, "type") != "LoadBalancer" {
         wipe(after, &["allocateLoadBalancerNodePorts", "loadBalancerClass"]);
-        after.remove(&["status", "loadBalancer"]);
+        after.set(&["status", "loadBalancer"], json!({}));
     }
     if reachable_from_outside(before) && !reachable_from_outside(after) {
         wipe(after, &["externalTrafficPolicy"]);
@@ -291,6 +294,7 @@ fn allocate_ports(
     service: &mut Object,
 ) -> Result<(), Failure> {
     let mut used = taken.clone();
+    used.extend(service.at(&["spec", "healthCheckNodePort"]).and_then(Value::as_u64));
     let mut ports = service.items_at(&["spec", "ports"]).to_vec();
     for (place, port) in ports.iter_mut().enumerate() {
         let asked = port.get("nodePort").and_then(Value::as_u64);
