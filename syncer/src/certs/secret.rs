@@ -102,6 +102,7 @@ fn body(pki: &Pki, name: &str, namespace: &str, owner: Option<&Value>) -> Value 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::namespace::tests::scripted;
 
     #[test]
     fn a_secret_holds_all_and_gives_it_back() {
@@ -117,5 +118,47 @@ mod tests {
     fn odd_data_is_passed_over() {
         let secret = json!({ "data": { "ca.crt": "!!", "x": 1, "y": "aGk=" } });
         assert_eq!(from_secret(&secret).files().collect::<Vec<_>>(), [("y", "hi")]);
+    }
+
+    #[tokio::test]
+    async fn the_first_pod_makes_it_and_the_next_takes_it() {
+        let (host, asked) = scripted(&[], |_, _| None);
+        let (made, changes) = load_or_create(&host, "my-vc", None, None).await.unwrap();
+        assert_eq!(changes.len(), 11);
+        let found = host.get("secrets", "my-vc-certs").await.unwrap();
+        asked.lock().unwrap().clear();
+        let (taken, changes) = load_or_create(&host, "my-vc", None, found).await.unwrap();
+        assert_eq!((&taken, changes.len()), (&made, 0));
+        assert!(asked.lock().unwrap().is_empty(), "nothing to ask");
+    }
+
+    #[tokio::test]
+    async fn whoever_was_quicker_wins() {
+        let (host, asked) = scripted(&[], |_, _| None);
+        let (winner, _) = load_or_create(&host, "my-vc", None, None).await.unwrap();
+        // It did not see the Secret when it looked.
+        let (loser, changes) = load_or_create(&host, "my-vc", None, None).await.unwrap();
+        assert_eq!((&loser, changes.len()), (&winner, 0));
+        let asked = asked.lock().unwrap().clone();
+        assert_eq!(asked, ["POST secrets", "POST secrets", "GET secrets/my-vc-certs"]);
+    }
+
+    #[tokio::test]
+    async fn what_is_missing_is_added_to_what_is_there_now() {
+        let mut pki = Pki::default();
+        pki.complete(None, SystemTime::now()).unwrap();
+        let mut secret = body(&pki, "my-vc", "team-x", None);
+        secret["metadata"]["resourceVersion"] = json!("5");
+        secret["data"].as_object_mut().unwrap().retain(|name, _| !name.starts_with("syncer."));
+        let (host, asked) = scripted(&[("secrets", secret.clone())], |_, _| None);
+        // What the caller saw is older than what is there.
+        secret["metadata"]["resourceVersion"] = json!("4");
+        let (fixed, changes) = load_or_create(&host, "my-vc", None, Some(secret)).await.unwrap();
+        assert_eq!(changes.iter().map(|change| change.name).collect::<Vec<_>>(), ["syncer"]);
+        let kept = from_secret(&host.get("secrets", "my-vc-certs").await.unwrap().unwrap());
+        assert_eq!(kept, fixed);
+        assert_eq!(kept.get("ca.crt").unwrap(), pki.get("ca.crt").unwrap());
+        let patches = asked.lock().unwrap().iter().filter(|line| line.starts_with("PATCH")).count();
+        assert_eq!(patches, 2, "refused once, then granted");
     }
 }

@@ -58,6 +58,7 @@ pub(super) fn is_range(text: Option<&Value>) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::namespace::tests::scripted;
 
     #[test]
     fn ports_are_read_from_what_api_servers_say() {
@@ -75,5 +76,20 @@ mod tests {
         ] {
             assert_eq!(named_ports(nonsense), None, "{nonsense}");
         }
+    }
+
+    #[tokio::test]
+    async fn a_service_made_by_accident_goes_again() {
+        let (host, asked) = scripted(&[], |_, _| None);
+        assert_eq!(find(&host, "my-vc").await, "1-65535");
+        let asked = asked.lock().unwrap().clone();
+        assert_eq!(asked, ["POST services", "DELETE services/my-vc-port-question"]);
+    }
+
+    #[tokio::test]
+    async fn a_host_that_does_not_tell_has_the_default() {
+        let (host, _) =
+            scripted(&[], |_, _| Some((403, json!("exceeded quota: services.nodeports=0"))));
+        assert_eq!(find(&host, "my-vc").await, DEFAULT);
     }
 }

@@ -146,6 +146,7 @@ fn named_range(message: &str) -> Option<Range> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::namespace::tests::scripted;
 
     #[test]
     fn ranges_are_read_from_what_api_servers_say() {
@@ -165,5 +166,64 @@ mod tests {
         }
         assert_eq!(named_range("the provided network does not match the current range"), None);
         assert_eq!(named_range("The range of valid IPs is unknown"), None);
+    }
+
+    /// A host with these service ranges, of which it names one after the other.
+    fn host(ranges: &'static [&'static str], twins: &'static [&'static str]) -> Namespace {
+        let turn = std::sync::atomic::AtomicUsize::new(0);
+        scripted(&[], move |line, body| {
+            assert_eq!(line, "POST services?dryRun=All", "nothing is really made");
+            let Some(address) = body.pointer("/spec/clusterIP").and_then(Value::as_str) else {
+                return Some((201, json!({ "spec": { "clusterIPs": twins } })));
+            };
+            let v4 = address.contains('.');
+            let ranges: Vec<&&str> =
+                ranges.iter().filter(|range| range.contains('.') == v4).collect();
+            let turn = turn.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+            let range = ranges[turn % ranges.len()];
+            Some((422, json!(format!("not in the valid range. The range of valid IPs is {range}"))))
+        })
+        .0
+    }
+
+    async fn ask(host: &Namespace, own: &str) -> anyhow::Result<String> {
+        let service = json!({ "spec": { "clusterIPs": [own] } });
+        find(host, "my-vc", &Config::default(), &service).await
+    }
+
+    #[tokio::test]
+    async fn one_range_is_found() {
+        assert_eq!(
+            ask(&host(&["10.96.0.0/16"], &["10.96.1.2"]), "10.96.3.4").await.unwrap(),
+            "10.96.0.0/16"
+        );
+        assert_eq!(
+            ask(&host(&["fd00::/112"], &["fd00::2"]), "fd00::7").await.unwrap(),
+            "fd00::/112"
+        );
+    }
+
+    #[tokio::test]
+    async fn of_several_ranges_the_one_of_our_service_is_taken() {
+        let host = host(&["10.1.0.0/16", "10.2.0.0/16", "10.3.0.0/16"], &["10.1.0.9"]);
+        assert_eq!(ask(&host, "10.3.0.4").await.unwrap(), "10.3.0.0/16");
+        let error = ask(&host, "192.0.2.1").await.unwrap_err().to_string();
+        assert!(error.contains("only 10.") && error.contains("networking.serviceCIDR"), "{error}");
+    }
+
+    #[tokio::test]
+    async fn both_families_are_found_ours_first() {
+        let ranges = &["10.96.0.0/16", "fd00:1::/112", "fd00:2::/112"];
+        let host = host(ranges, &["10.96.1.2", "fd00:2::5"]);
+        assert_eq!(ask(&host, "10.96.3.4").await.unwrap(), "10.96.0.0/16,fd00:2::/112");
+    }
+
+    #[tokio::test]
+    async fn what_the_host_will_never_allow_is_said_with_the_way_out() {
+        let quota = "services \"x\" is forbidden: exceeded quota: q, requested: count/services=1, used: 5, limited: 5";
+        let (host, _) = scripted(&[], move |_, _| Some((403, json!(quota))));
+        let error = ask(&host, "10.96.3.4").await.unwrap_err();
+        assert!(error.downcast_ref::<Denied>().is_none(), "another try does not help");
+        assert!(error.to_string().contains("set networking.serviceCIDR"), "{error}");
     }
 }

@@ -106,3 +106,48 @@ impl Renewal {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::namespace::tests::scripted;
+
+    #[tokio::test]
+    async fn a_new_name_of_the_service_is_in_the_certificate_at_once() {
+        let directory = tempfile::tempdir().unwrap();
+        let (host, _) = scripted(&[], |_, _| None);
+        let (pki, _) = secret::load_or_create(&host, "my-vc", None, None).await.unwrap();
+        let around = Surroundings {
+            name: "my-vc".into(),
+            namespace: "team-x".into(),
+            ..Surroundings::default()
+        };
+        let settings = RenewalSettings {
+            namespace: host,
+            around,
+            config: Arc::default(),
+            directory: directory.path().to_owned(),
+            server: "https://127.0.0.1:8443".into(),
+        };
+        let (service, said) = watch::channel(ServiceNames::default());
+        let renewal = Renewal::new(settings, pki, said);
+        let (mut pki, stop) = (renewal.pki(), CancellationToken::new());
+        let task = tokio::spawn(renewal.run(stop.clone()));
+        pki.changed().await.unwrap();
+        let first = pki.borrow_and_update().get("apiserver.crt").unwrap().to_owned();
+        let address =
+            json!({ "status": { "loadBalancer": { "ingress": [{ "ip": "198.51.100.9" }] } } });
+        service.send_replace(ServiceNames::of(&address));
+        pki.changed().await.unwrap();
+        let second = pki.borrow_and_update().get("apiserver.crt").unwrap().to_owned();
+        assert_ne!(first, second);
+        assert_eq!(
+            std::fs::read_to_string(directory.path().join("apiserver.crt")).unwrap(),
+            second
+        );
+        stop.cancel();
+        task.await.unwrap();
+    }
+}
