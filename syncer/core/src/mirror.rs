@@ -30,6 +30,12 @@ pub trait Mirror: Send + Sync + 'static {
         Vec::new()
     }
 
+    /// Query parameters that narrow the watch of the virtual resource: `&labelSelector=...`, `&fieldSelector=...`. A
+    /// virtual object that they exclude does not exist for this kind.
+    fn virtual_query(&self) -> &'static str {
+        ""
+    }
+
     /// A label, beside the marker, that all host objects of this kind carry: it narrows the watch of the host resource
     /// where host controllers copy the marker onto objects of their own.
     fn also_labelled(&self) -> Option<(&'static str, &'static str)> {

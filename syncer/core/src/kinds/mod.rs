@@ -2,6 +2,8 @@
 
 pub mod configmaps;
 pub mod copied;
+pub mod endpoints;
+pub mod endpointslices;
 pub mod nodes;
 pub mod pods;
 pub mod secrets;
@@ -17,6 +19,8 @@ pub fn all() -> Vec<Box<dyn Mirror>> {
         Box::new(configmaps::ConfigMaps),
         Box::new(secrets::Secrets),
         Box::new(services::Services),
+        Box::new(endpoints::Endpoints),
+        Box::new(endpointslices::EndpointSlices),
         Box::new(pods::Pods),
     ]
 }

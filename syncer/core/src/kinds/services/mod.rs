@@ -22,6 +22,7 @@ use crate::{
 
 pub use addresses::settled;
 pub use api_server::API_SERVER;
+pub use moving::wish;
 
 /// Services of any type, and the address of `default/kubernetes`.
 pub struct Services;
