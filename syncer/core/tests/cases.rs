@@ -15,6 +15,7 @@
 //!   - `key`: `NAMESPACE/NAME`, when there is neither `virtual.yaml` nor `before.yaml`;
 //!   - `refuse: {virtual: [...], host: [...]}`: answers to the next writes, `{code, reason, message, field}`; `null` lets
 //!     one pass;
+//!   - `only`: a list of kinds; the others are not planned;
 //!   - `settings`: members that differ from `Settings::example()`; `now`: the time; `dual_stack: true`.
 //!
 //! What is left out is filled in: UIDs (`SIDE-uid-of-NAME`), versions, creation times.
@@ -80,6 +81,8 @@ fn run(case: &Path, kind: &str) -> Value {
     let mut clusters = Clusters::new(settings(&world), now.parse().expect("a time"));
     let dual_stack = world.at(&["dual_stack"]) == Some(&json!(true));
     (clusters.virt.dual_stack, clusters.host.dual_stack) = (dual_stack, dual_stack);
+    let only = world.items_at(&["only"]);
+    clusters.kinds.retain(|mirror| only.is_empty() || only.contains(&json!(mirror.kind().plural)));
     let index = clusters.kind_of(kind);
 
     for (side, list) in [(Side::Virtual, "virtual"), (Side::Host, "host")] {

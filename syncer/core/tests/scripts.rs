@@ -10,6 +10,7 @@
 //! | `status SIDE KIND KEY: PATCH` | merges into an object's status, as its controllers would |
 //! | `patch SIDE KIND KEY: PATCH` | merges into an object, finalizers and all |
 //! | `delete SIDE KIND KEY [grace SECONDS]` | asks for its deletion |
+//! | `bind SIDE KEY NODE` | puts a pod on a node, as a scheduler does |
 //! | `sync` | delivers what the watches have, and plans until nothing is left to do |
 //! | `crash after N` | the next `sync` dies after its Nth write, whose answer it never sees |
 //! | `drop SIDE` | the watch of that cluster loses what happened since the last `sync` |
@@ -21,6 +22,7 @@
 //! | `show SIDE KIND KEY [PATH]` | prints an object, or a member of it: `spec.clusterIP` |
 //! | `list SIDE KIND` | prints the names of all objects |
 //! | `set SETTING: VALUE` | `all_config_maps`, `all_secrets`, `dual_stack`, `virtual_range`: before anything else |
+//! | `only KIND ...` | the syncer plans these kinds only |
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
@@ -29,7 +31,7 @@ use std::path::Path;
 use jiff::ToSpan as _;
 use serde_json::{Value, json};
 use vcluster_syncer_core::diff::apply_merge_patch;
-use vcluster_syncer_core::resource::NAMESPACES;
+use vcluster_syncer_core::resource::{NAMESPACES, PODS};
 use vcluster_syncer_core::{Key, NotNow, Object, PatchForm, Settings, Side};
 
 use crate::world::{Clusters, Failure, failure, op_line, resource};
@@ -115,6 +117,13 @@ impl Story {
             ["delete", side, kind, key, "grace", grace] => {
                 self.delete(parse_side(side), kind, key, Some(grace.parse().expect("seconds")));
             }
+            ["bind", side, key, node] => {
+                let server = self.clusters.server(parse_side(side));
+                let key = parse_key(key);
+                let uid = server.get(&PODS, &key).map(|pod| pod.uid().to_owned());
+                let result = server.bind(&key, &uid.unwrap_or_default(), node).map(drop);
+                self.report(result);
+            }
             ["sync"] => self.sync(),
             ["crash", "after", writes] => {
                 self.clusters.lives = Some(writes.parse().expect("a number"));
@@ -153,6 +162,9 @@ impl Story {
                 for key in keys {
                     self.say(&format!("  {key}"));
                 }
+            }
+            ["only", kinds @ ..] => {
+                self.clusters.kinds.retain(|mirror| kinds.contains(&mirror.kind().plural));
             }
             ["set", setting] => self.set(setting, &parse(document)),
             _ => panic!("not a command: {}", words.join(" ")),

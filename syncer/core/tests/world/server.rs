@@ -251,7 +251,8 @@ impl Server {
         Ok(Some(object))
     }
 
-    fn bind(&mut self, key: &Key, uid: &str, node: &str) -> Result<Object, Failure> {
+    /// Puts a pod on a node.
+    pub fn bind(&mut self, key: &Key, uid: &str, node: &str) -> Result<Object, Failure> {
         let mut pod = self.existing(&PODS, key)?;
         if pod.uid() != uid {
             return Err(Failure::new(409, "Conflict", "Precondition failed: UID in precondition"));

@@ -89,7 +89,8 @@ fn added_containers(
         let container = spec::added_container(container, virt, &variables, settings);
         match judge::container(&container) {
             Ok(()) => containers.push(container),
-            Err(NotNow::Refused(note)) => plan.notes.push(note),
+            // One at a time: an event is told once as long as it is the last one.
+            Err(NotNow::Refused(note)) if plan.notes.is_empty() => plan.notes.push(note),
             Err(_) => {}
         }
     }

@@ -41,8 +41,10 @@ pub fn patch(
     world: &dyn World,
     settings: &Settings,
 ) -> Option<Op> {
-    let names = Names::around(virt, &Host(host.key()), host.uid(), settings);
-    let wanted = translate(virt, host, pending, &names, &world.drops(Side::Virtual, &PODS));
+    let mut wanted = translate(virt, host, pending, &world.drops(Side::Virtual, &PODS));
+    if has_messages(&wanted) {
+        Names::around(virt, &Host(host.key()), host.uid(), settings).rewrite_messages(&mut wanted);
+    }
     difference(virt, wanted)
 }
 
@@ -56,7 +58,6 @@ fn translate(
     virt: &Virtual<Object>,
     host: &Host<Object>,
     pending: bool,
-    names: &Names,
     drops: &[String],
 ) -> Value {
     let mut status = without_nulls(host.at(&["status"]).unwrap_or(&json!({})));
@@ -77,10 +78,20 @@ fn translate(
                 .for_each(|condition| generations::translate(condition, generations));
         }
     }
-    names.rewrite_messages(&mut status);
     let mut whole = json!({ "status": status });
     drops.iter().for_each(|path| skew::remove(&mut whole, path));
     whole.get_mut("status").map(Value::take).unwrap_or_default()
+}
+
+/// Whether there is a text in which the host's names may stand; most statuses have none.
+fn has_messages(status: &Value) -> bool {
+    match status {
+        Value::Object(members) => members
+            .iter()
+            .any(|(name, value)| name == "message" && value.is_string() || has_messages(value)),
+        Value::Array(items) => items.iter().any(has_messages),
+        _ => false,
+    }
 }
 
 /// Leaves out what the host put into the pod: containers, and mounts in the tenant's containers.
