@@ -1,7 +1,9 @@
 //! The control-plane namespace: plain requests for the few objects that the control plane keeps for itself.
 
+use futures::{Stream, StreamExt as _};
 use http::{HeaderValue, Method, Request, StatusCode, header};
 use kube::Client;
+use kube::core::WatchEvent;
 use serde_json::Value;
 
 /// The host namespace that a virtual cluster lives in.
@@ -114,6 +116,33 @@ impl Namespace {
         }
     }
 
+    /// Follows one object: what it is now, and each time it changes. The stream ends when the host says so, or the
+    /// connection breaks.
+    ///
+    /// # Errors
+    /// When the host does not answer, or refuses.
+    pub async fn watch(
+        &self,
+        kind: &'static str,
+        name: &str,
+    ) -> Result<impl Stream<Item = Value> + use<>, Denied> {
+        let base = format!("/api/v1/namespaces/{}/{kind}", self.name);
+        let request =
+            Request::get(format!("{base}?watch=true&fieldSelector=metadata.name%3D{name}"));
+        let events = match request.body(Vec::new()) {
+            Ok(request) => self.client.request_events::<Value>(request).await,
+            Err(error) => Err(kube::Error::HttpError(error)),
+        };
+        let events = events.map_err(|error| self.denied("watched", kind, name, error))?;
+        let sound = events.take_while(|event| std::future::ready(event.is_ok()));
+        Ok(sound.filter_map(|event| async {
+            match event {
+                Ok(WatchEvent::Added(object) | WatchEvent::Modified(object)) => Some(object),
+                _ => None,
+            }
+        }))
+    }
+
     async fn send(
         &self,
         method: Method,
@@ -202,131 +231,5 @@ fn hint(error: &kube::Error) -> &'static str {
     }
 }
 
-/// A host for tests: it keeps objects in memory, and answers as a script says where one is given.
 #[cfg(test)]
-pub(crate) mod tests {
-    use std::collections::BTreeMap;
-    use std::sync::{Arc, Mutex};
-
-    use http::Response;
-    use http_body_util::BodyExt as _;
-    use kube::client::Body;
-    use serde_json::json;
-
-    use super::*;
-
-    /// What was asked, as `POST services` or `POST services?dryRun=All`.
-    pub(crate) type Asked = Arc<Mutex<Vec<String>>>;
-
-    /// A namespace `team-x` whose host first looks for an answer in `script` (request line and body to status and body),
-    /// else keeps objects as an API server does.
-    pub(crate) fn scripted(
-        objects: &[(&str, Value)],
-        script: impl Fn(&str, &Value) -> Option<(u16, Value)> + Send + Sync + 'static,
-    ) -> (Namespace, Asked) {
-        let store: BTreeMap<String, Value> = objects
-            .iter()
-            .map(|(kind, object)| {
-                (format!("{kind}/{}", object["metadata"]["name"].as_str().unwrap()), object.clone())
-            })
-            .collect();
-        let (store, asked, script) =
-            (Arc::new(Mutex::new(store)), Asked::default(), Arc::new(script));
-        let seen = Arc::clone(&asked);
-        let service = tower::service_fn(move |request: Request<Body>| {
-            let (store, seen, script) =
-                (Arc::clone(&store), Arc::clone(&seen), Arc::clone(&script));
-            async move {
-                let path = request.uri().path_and_query().unwrap().as_str();
-                let path = path.strip_prefix("/api/v1/namespaces/team-x/").unwrap().to_owned();
-                let line = format!("{} {path}", request.method());
-                let method = request.method().clone();
-                let body = request.into_body().collect().await.unwrap().to_bytes();
-                let body: Value = serde_json::from_slice(&body).unwrap_or_default();
-                seen.lock().unwrap().push(line.clone());
-                let scripted = script(&line, &body);
-                let (code, answer) = scripted
-                    .unwrap_or_else(|| keep(&mut store.lock().unwrap(), &method, &path, body));
-                let answer = match code {
-                    200..300 => answer,
-                    _ => {
-                        json!({ "kind": "Status", "status": "Failure", "code": code, "message": answer, "reason": "" })
-                    }
-                };
-                let answer = Body::from(answer.to_string().into_bytes());
-                Ok::<_, std::convert::Infallible>(
-                    Response::builder().status(code).body(answer).unwrap(),
-                )
-            }
-        });
-        (Namespace::new(Client::new(service, "team-x"), "team-x"), asked)
-    }
-
-    fn keep(
-        store: &mut BTreeMap<String, Value>,
-        method: &Method,
-        path: &str,
-        body: Value,
-    ) -> (u16, Value) {
-        let (path, query) = path.split_once('?').unwrap_or((path, ""));
-        let next = json!(
-            (store.len() * 1000
-                + store.values().map(|object| object.to_string().len()).sum::<usize>())
-            .to_string()
-        );
-        match method.as_str() {
-            "GET" => {
-                store.get(path).map_or((404, json!("not found")), |object| (200, object.clone()))
-            }
-            "DELETE" => {
-                store.remove(path).map_or((404, json!("not found")), |object| (200, object))
-            }
-            "POST" => {
-                let mut object = body;
-                let key = format!("{path}/{}", object["metadata"]["name"].as_str().unwrap());
-                if store.contains_key(&key) {
-                    return (409, json!("exists"));
-                }
-                object["metadata"]["resourceVersion"] = next;
-                object["metadata"]["uid"] = json!("uid");
-                if query.is_empty() {
-                    store.insert(key, object.clone());
-                }
-                (201, object)
-            }
-            _ => {
-                let Some(object) = store.get_mut(path) else { return (404, json!("not found")) };
-                if let Some(version) = body["metadata"].get("resourceVersion")
-                    && *version != object["metadata"]["resourceVersion"]
-                {
-                    return (409, json!("changed meanwhile"));
-                }
-                if let (Some(data), Some(Value::Object(over))) =
-                    (object["data"].as_object_mut(), body.get("data"))
-                {
-                    data.extend(over.clone());
-                }
-                object["metadata"]["resourceVersion"] = next;
-                (200, object.clone())
-            }
-        }
-    }
-
-    #[tokio::test]
-    async fn a_refusal_says_what_and_why() {
-        let (host, _) = scripted(&[], |_, _| Some((403, json!("secrets is forbidden"))));
-        let denied = host.get("secrets", "x").await.unwrap_err();
-        assert_eq!(
-            denied.to_string(),
-            "secrets team-x/x cannot be read: is Role vc-NAME there, and bound (`kubectl get role,rolebinding`)?"
-        );
-        assert!(denied.may_pass() && !denied.is_conflict() && !denied.is_absent());
-    }
-
-    #[tokio::test]
-    async fn what_is_not_there_is_no_trouble() {
-        let (host, _) = scripted(&[], |_, _| None);
-        assert_eq!(host.get("secrets", "x").await.unwrap(), None);
-        host.delete("services", &json!({ "metadata": { "name": "x", "uid": "u" } })).await.unwrap();
-    }
-}
+pub(crate) mod tests;

@@ -1,15 +1,18 @@
 //! The task that renews.
 
+use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use futures::StreamExt as _;
 use serde_json::Value;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 use vcluster_config::Config;
 
-use super::super::{Names, Pki, ServiceNames, Surroundings, secret, write_files};
+use super::super::{Names, Pki, ServiceNames, Surroundings, read_files, secret, write_files};
 use crate::namespace::Namespace;
 
 /// How often the certificates are looked at, at least.
@@ -36,17 +39,18 @@ pub struct RenewalSettings {
 /// themselves; who keeps certificates otherwise (Secret `vc-NAME`, the syncer's own client) listens to [`Renewal::pki`].
 pub struct Renewal {
     settings: RenewalSettings,
-    service: watch::Receiver<ServiceNames>,
+    service: watch::Receiver<Option<ServiceNames>>,
     pki: watch::Sender<Arc<Pki>>,
 }
 
 impl Renewal {
-    /// Starts from what `syncer init` left. `service` carries what host Service `NAME` says at present.
+    /// Starts from what `syncer init` left. `service` carries what host Service `NAME` says, once
+    /// that is known.
     #[must_use]
     pub fn new(
         settings: RenewalSettings,
         pki: Pki,
-        service: watch::Receiver<ServiceNames>,
+        service: watch::Receiver<Option<ServiceNames>>,
     ) -> Self {
         Renewal { settings, service, pki: watch::Sender::new(Arc::new(pki)) }
     }
@@ -55,6 +59,30 @@ impl Renewal {
     #[must_use]
     pub fn pki(&self) -> watch::Receiver<Arc<Pki>> {
         self.pki.subscribe()
+    }
+
+    /// Starts it with all that it needs: from the certificates in its directory, following host Service `NAME`, until
+    /// `stop` fires.
+    ///
+    /// # Errors
+    /// When the directory cannot be read.
+    pub fn start(
+        settings: RenewalSettings,
+        tasks: &TaskTracker,
+        stop: &CancellationToken,
+    ) -> io::Result<watch::Receiver<Arc<Pki>>> {
+        let pki = read_files(&settings.directory)?;
+        let (said, service) = watch::channel(None);
+        tasks.spawn(follow(
+            settings.namespace.clone(),
+            settings.around.name.clone(),
+            said,
+            stop.clone(),
+        ));
+        let renewal = Renewal::new(settings, pki, service);
+        let pki = renewal.pki();
+        tasks.spawn(renewal.run(stop.clone()));
+        Ok(pki)
     }
 
     /// Runs until `stop` fires.
@@ -80,7 +108,11 @@ impl Renewal {
 
     async fn look(&mut self) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
         let RenewalSettings { namespace, around, config, directory, server } = &self.settings;
-        let names = Names::new(config, around, &self.service.borrow_and_update());
+        let names = self
+            .service
+            .borrow_and_update()
+            .as_ref()
+            .map(|service| Names::new(config, around, service));
         let found: Option<Value> =
             namespace.get("secrets", &format!("{}-certs", around.name)).await?;
         if found.is_none() {
@@ -95,7 +127,7 @@ impl Renewal {
             secret::load_or_create(namespace, &around.name, None, found).await?;
         let before = Arc::clone(&self.pki.borrow());
         let mut pki = pki.with_serving_of(&before);
-        changes.extend(pki.complete(Some(&names), SystemTime::now())?);
+        changes.extend(pki.complete(names.as_ref(), SystemTime::now())?);
         for change in &changes {
             tracing::info!(certificate = change.name, because = ?change.because, "certificate renewed");
         }
@@ -105,6 +137,42 @@ impl Renewal {
         }
         Ok(())
     }
+}
+
+/// Tells what host Service `NAME` says, whenever that changes.
+async fn follow(
+    namespace: Namespace,
+    name: String,
+    said: watch::Sender<Option<ServiceNames>>,
+    stop: CancellationToken,
+) {
+    let mut pause = Duration::ZERO;
+    let watching = async {
+        loop {
+            tokio::time::sleep(pause).await;
+            match namespace.watch("services", &name).await {
+                Ok(services) => {
+                    let mut services = std::pin::pin!(services);
+                    while let Some(service) = services.next().await {
+                        let names = Some(ServiceNames::of(&service));
+                        said.send_if_modified(|present| {
+                            std::mem::replace(present, names.clone()) != names
+                        });
+                    }
+                    pause = Duration::from_secs(1);
+                }
+                Err(error) => {
+                    let error: &dyn std::error::Error = &error;
+                    tracing::warn!(
+                        error,
+                        "the control plane's Service cannot be followed, trying again"
+                    );
+                    pause = AGAIN;
+                }
+            }
+        }
+    };
+    stop.run_until_cancelled(watching).await;
 }
 
 #[cfg(test)]
@@ -131,7 +199,7 @@ mod tests {
             directory: directory.path().to_owned(),
             server: "https://127.0.0.1:8443".into(),
         };
-        let (service, said) = watch::channel(ServiceNames::default());
+        let (service, said) = watch::channel(Some(ServiceNames::default()));
         let renewal = Renewal::new(settings, pki, said);
         let (mut pki, stop) = (renewal.pki(), CancellationToken::new());
         let task = tokio::spawn(renewal.run(stop.clone()));
@@ -139,7 +207,7 @@ mod tests {
         let first = pki.borrow_and_update().get("apiserver.crt").unwrap().to_owned();
         let address =
             json!({ "status": { "loadBalancer": { "ingress": [{ "ip": "198.51.100.9" }] } } });
-        service.send_replace(ServiceNames::of(&address));
+        service.send_replace(Some(ServiceNames::of(&address)));
         pki.changed().await.unwrap();
         let second = pki.borrow_and_update().get("apiserver.crt").unwrap().to_owned();
         assert_ne!(first, second);
@@ -147,6 +215,34 @@ mod tests {
             std::fs::read_to_string(directory.path().join("apiserver.crt")).unwrap(),
             second
         );
+        stop.cancel();
+        task.await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn the_service_is_followed() {
+        let event = |ip: &str| {
+            let service =
+                json!({ "metadata": { "name": "my-vc" }, "spec": { "clusterIPs": [ip] } });
+            json!({ "type": "MODIFIED", "object": service })
+        };
+        let turn = std::sync::atomic::AtomicUsize::new(0);
+        let (host, _) = scripted(&[], move |line, _| {
+            assert_eq!(line, "GET services?watch=true&fieldSelector=metadata.name%3Dmy-vc");
+            // The connection ends after each event.
+            match turn.fetch_add(1, std::sync::atomic::Ordering::Relaxed) {
+                0 => Some((200, event("10.96.0.7"))),
+                _ => Some((200, event("10.96.0.8"))),
+            }
+        });
+        let (said, mut service) = watch::channel(None);
+        let stop = CancellationToken::new();
+        let task = tokio::spawn(follow(host, "my-vc".into(), said, stop.clone()));
+        for ip in ["10.96.0.7", "10.96.0.8"] {
+            service.changed().await.unwrap();
+            let names = service.borrow_and_update().clone().unwrap();
+            assert_eq!(names.addresses, [ip.parse().unwrap()].into());
+        }
         stop.cancel();
         task.await.unwrap();
     }
