@@ -92,9 +92,9 @@ impl Layout {
         self.state.join(name)
     }
 
-    /// The file whose lock is held while a bed is brought up or down. It outlives the state.
+    /// The file whose lock is held while this bed is brought up or down. It outlives the state.
     pub fn lock_file(&self) -> PathBuf {
-        self.state.with_extension("lock")
+        self.cache.join(format!("{}.lock", self.prefix()))
     }
 
     /// The file whose lock is held while something is built into the cache, which all beds share.
