@@ -6,11 +6,13 @@ use crate::document::{Document, Kind, Node};
 use crate::problem::Problem;
 use crate::schema::property;
 
-/// Everything in `document` that `schema` does not allow. A key without a value is fine: in Helm's
+/// Everything in `document` that `schema` does not allow. An option without a value is fine: in Helm's
 /// values it takes the default away.
 pub(crate) fn check(document: &Document, schema: &Value) -> Vec<Problem> {
     let mut check = Check { document, root: schema, problems: Vec::new() };
-    check.node(&document.root, schema, "");
+    if !matches!(document.root.kind, Kind::Null) {
+        check.node(&document.root, schema, "");
+    }
     check.problems
 }
 
@@ -23,6 +25,13 @@ struct Check<'a> {
 impl Check<'_> {
     fn node(&mut self, node: &Node, schema: &Value, path: &str) {
         if matches!(node.kind, Kind::Null) {
+            // Helm takes the defaults of such a section away, and no chart can do without them.
+            if schema.get("properties").is_some() {
+                let problem = Problem::error(path, "a section without anything in it");
+                self.problems.push(
+                    problem.at(self.document.place(node.at)).hint("leave it out, or write {}"),
+                );
+            }
             return;
         }
         if let Some(wrong) = mismatch(node, schema) {

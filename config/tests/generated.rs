@@ -32,6 +32,11 @@ fn schema_is_fresh() {
 }
 
 #[test]
+fn states_are_fresh() {
+    check("charts/vcluster/files/states.json", &vcluster_config::render::states());
+}
+
+#[test]
 fn reference_is_fresh() {
     check("docs/reference/values.md", &vcluster_config::render::reference(&upstream::charts()));
 }
@@ -66,6 +71,16 @@ fn schema_is_closed() {
         }
     }
     walk(&vcluster_config::schema(), "");
+}
+
+/// Templates name two images by themselves, for values that were copied from another chart.
+#[test]
+fn images_of_the_templates_are_those_of_the_values() {
+    use vcluster_config::images::{KUBERNETES_REGISTRY, SYNCER_REGISTRY, SYNCER_REPOSITORY};
+    let templates = Path::new(env!("CARGO_MANIFEST_DIR")).join("../charts/vcluster/templates");
+    let text = std::fs::read_to_string(templates.join("_images.tpl")).unwrap();
+    assert!(text.contains(&format!("-}}}}{KUBERNETES_REGISTRY}{{{{-")));
+    assert!(text.contains(&format!("-}}}}{SYNCER_REGISTRY}/{SYNCER_REPOSITORY}{{{{-")));
 }
 
 #[test]

@@ -1,11 +1,13 @@
-//! The files that are made from the types: `values.yaml`, its schema and the reference page.
+//! The files that are made from the types: `values.yaml`, its schema, the states of other keys and the reference page.
 
 mod reference;
+mod refused;
 mod yaml;
 
 use serde_json::Value;
 
 pub use reference::{Upstream, reference};
+pub use refused::states;
 
 use crate::Config;
 use crate::document::Document;
