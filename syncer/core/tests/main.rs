@@ -9,6 +9,7 @@
 )]
 
 mod cases;
+mod odd_pods;
 mod scripts;
 mod world;
 mod yaml;

@@ -6,7 +6,8 @@ use jiff::Timestamp;
 use serde_json::json;
 use vcluster_syncer_core::resource::{NAMESPACES, SERVICES};
 use vcluster_syncer_core::{
-    Act, Key, Mirror, NotNow, Object, Op, Plan, Refusal, Resource, Settings, Side, kinds, labels,
+    Act, Key, Mirror, NotNow, Object, Op, Plan, Refusal, Resource, Settings, Side, View, kinds,
+    labels,
 };
 
 use super::memory::{Memory, PlanKey, Surroundings};
@@ -208,8 +209,14 @@ impl Clusters {
     /// Decides about one key.
     pub fn decide(&self, key: &PlanKey) -> Result<Plan, NotNow> {
         let lab = self.lab();
+        self.decide_about(key, &self.memory.view(key, &lab))
+    }
+
+    /// Decides about one key as if this were its state.
+    pub fn decide_about(&self, key: &PlanKey, view: &View) -> Result<Plan, NotNow> {
+        let lab = self.lab();
         let neighbours = Neighbours { memory: &self.memory, lab: &lab, planned: key };
-        self.kinds[key.0].plan(&self.memory.view(key, &lab), &neighbours, &self.settings)
+        self.kinds[key.0].plan(view, &neighbours, &self.settings)
     }
 
     fn settle(&mut self, key: &PlanKey) {
