@@ -30,7 +30,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
-use rustix::process::Signal;
+pub use rustix::process::Signal;
 
 pub use command::{command, run, run_with};
 pub use health::Health;

@@ -11,7 +11,7 @@ use sha2::{Digest as _, Sha256};
 use super::layer::Layer;
 
 /// An image: names, settings, layers.
-#[derive(Default, Clone)]
+#[derive(Debug, Default, Clone)]
 pub struct Image {
     /// All its names with tags, in full (`docker.io/library/busybox:1.36`).
     pub names: Vec<String>,

@@ -12,8 +12,6 @@ use crate::testbed::programs::{
     COREDNS, ETCD, KINE, KUBERNETES, LOCAL_PATH, METALLB, METRICS_SERVER, Programs,
 };
 
-/// Changes when an image's recipe changes in another way than its program does.
-const REVISION: u32 = 1;
 /// Unprivileged users as distroless images number them.
 const NOBODY: u32 = 65534;
 const NONROOT: u32 = 65532;
@@ -50,23 +48,9 @@ pub fn all(programs: &Programs) -> Result<Vec<Image>> {
     Ok(images)
 }
 
-/// What identifies the set of images that [`all`] gives for these programs.
-pub fn key(programs: &Programs) -> String {
-    const GROUPS: [&str; 11] = [
-        "kubernetes",
-        "pause",
-        "etcd",
-        "etcdctl",
-        "etcdutl",
-        "kine",
-        "coredns",
-        "metrics-server",
-        "metallb",
-        "local-path-provisioner",
-        "busybox-static",
-    ];
-    let keys: Vec<_> = GROUPS.iter().filter_map(|group| programs.key(group)).collect();
-    let digest = hex(&Sha256::digest(format!("{REVISION} {keys:?}")));
+/// What identifies a set of images: their whole description, in which every program's path names its build.
+pub fn key(images: &[Image]) -> String {
+    let digest = hex(&Sha256::digest(format!("{images:?}")));
     digest.chars().take(12).collect()
 }
 

@@ -20,12 +20,12 @@ const NET_BIND_SERVICE: [u8; 20] = [
 const CAPABILITY_KEY: &str = "SCHILY.xattr.security.capability";
 
 /// What a layer holds, in the order it is written.
-#[derive(Default, Clone)]
+#[derive(Debug, Default, Clone)]
 pub struct Layer {
     entries: Vec<Entry>,
 }
 
-#[derive(Clone)]
+#[derive(Debug, Clone)]
 struct Entry {
     path: String,
     mode: u32,
@@ -33,7 +33,7 @@ struct Entry {
     what: What,
 }
 
-#[derive(Clone)]
+#[derive(Debug, Clone)]
 enum What {
     Dir,
     Link(String),

@@ -28,7 +28,8 @@ impl Seed {
     /// When an image cannot be built or imported.
     pub async fn ready(layout: &Layout, programs: &Programs, progress: &Progress) -> Result<Self> {
         let seeds = layout.cache().join("images");
-        let dir = seeds.join(catalog::key(programs));
+        let images = catalog::all(programs)?;
+        let dir = seeds.join(catalog::key(&images));
         if !dir.exists() {
             std::fs::create_dir_all(&seeds)
                 .with_context(|| format!("cannot make {}", seeds.display()))?;
@@ -36,7 +37,7 @@ impl Seed {
             for old in std::fs::read_dir(&seeds)? {
                 let _ = std::fs::remove_dir_all(old?.path());
             }
-            progress.step("building images", make(programs, &seeds, &dir)).await?;
+            progress.step("building images", make(images, &seeds, &dir)).await?;
         }
         Ok(Self { dir })
     }
@@ -85,7 +86,7 @@ async fn import(socket: &Path, archive: &Path) -> Result<()> {
     .map(drop)
 }
 
-async fn make(programs: &Programs, seeds: &Path, dir: &Path) -> Result<()> {
+async fn make(images: Vec<Image>, seeds: &Path, dir: &Path) -> Result<()> {
     let work = tempfile::Builder::new().prefix(".making-").tempdir_in(seeds)?;
     let root = work.path().join("root");
     let socket = work.path().join("s");
@@ -99,7 +100,7 @@ async fn make(programs: &Programs, seeds: &Path, dir: &Path) -> Result<()> {
         .stderr(log)
         .spawn()
         .context("cannot start containerd")?;
-    let filled = fill(programs, work.path(), &socket).await;
+    let filled = fill(images, work.path(), &socket).await;
     let pid = containerd
         .id()
         .and_then(|id| i32::try_from(id).ok())
@@ -116,8 +117,7 @@ async fn make(programs: &Programs, seeds: &Path, dir: &Path) -> Result<()> {
     std::fs::rename(&root, dir).with_context(|| format!("cannot make {}", dir.display()))
 }
 
-async fn fill(programs: &Programs, work: &Path, socket: &Path) -> Result<()> {
-    let images = catalog::all(programs)?;
+async fn fill(images: Vec<Image>, work: &Path, socket: &Path) -> Result<()> {
     until("containerd", Duration::from_secs(20), || async { Ok(socket.exists()) }).await?;
     let archive = work.join("image.tar");
     for image in images {
