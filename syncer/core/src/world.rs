@@ -37,6 +37,12 @@ pub trait World {
     /// order, so that a plan can go round each. Remembered in memory only; after a restart it is asked again.
     fn refusals(&self) -> Vec<Refusal>;
 
+    /// Whether the planned key's virtual object with this UID was seen being deleted: the watch told of its end. What
+    /// is known of another object under the same key proves nothing.
+    fn seen_deleted(&self, _uid: &str) -> bool {
+        false
+    }
+
     /// What is known about the host twin that the view lacks: absent from the cache proves nothing ([`Gone::Unproven`]),
     /// a fresh read said so ([`Gone::Read`]), or a fresh read said so and this process had it in its cache before
     /// ([`Gone::Seen`]). The last two differ because a paused virtual cluster finds its host pods gone when it starts.

@@ -114,7 +114,12 @@ fn run(case: &Path, kind: &str) -> Value {
     clusters.relist();
     let plan_key = (index, Virtual(key));
     match world.str_at(&["gone"]) {
-        Some("seen") => drop(clusters.memory.tombstones.insert(plan_key.clone())),
+        Some("seen") => {
+            let before = Object::new(before.unwrap_or_default());
+            let assigned = format!("virtual-uid-of-{}", before.name());
+            let uid = if before.uid().is_empty() { &assigned } else { before.uid() };
+            clusters.memory.tombstones.insert(plan_key.clone(), uid.to_owned());
+        }
         Some("read") => drop(clusters.memory.read_gone.insert(plan_key.clone())),
         _ => {}
     }

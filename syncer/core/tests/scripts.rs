@@ -32,7 +32,7 @@ use jiff::ToSpan as _;
 use serde_json::{Value, json};
 use vcluster_syncer_core::diff::apply_merge_patch;
 use vcluster_syncer_core::resource::{NAMESPACES, PODS};
-use vcluster_syncer_core::{Key, NotNow, Object, PatchForm, Settings, Side};
+use vcluster_syncer_core::{Key, NotNow, Object, PatchForm, Settings, Side, Virtual};
 
 use crate::world::{Clusters, Failure, failure, op_line, resource};
 use crate::yaml;
@@ -142,9 +142,12 @@ impl Story {
             }
             ["lose", "virtual"] => {
                 let now = self.clusters.virt.now;
-                self.clusters.virt = Clusters::new(Settings::example(), now).virt;
+                let mut empty = Clusters::new(Settings::example(), now).virt;
                 let name = json!({"metadata": {"name": "kube-system", "uid": "another"}});
-                self.clusters.virt.seed(&NAMESPACES, Object::new(name));
+                empty.seed(&NAMESPACES, Object::new(name));
+                // Watches tell nothing of it.
+                empty.events = std::mem::take(&mut self.clusters.virt.events);
+                self.clusters.virt = empty;
             }
             ["refuse", side] => {
                 let answer = failure(&parse(document));
@@ -239,6 +242,8 @@ impl Story {
                 Err(NotNow::Refused(note)) => {
                     self.say_once(&mut said, format!("  {name}: refused: {}", note.message));
                 }
+                // The control plane is in few stories.
+                Err(NotNow::Waiting { .. }) if self.is_standing(&step.key) => {}
                 Err(NotNow::Waiting { on }) => {
                     self.say_once(&mut said, format!("  {name}: waiting: {on}"));
                 }
@@ -260,6 +265,10 @@ impl Story {
             self.say(&format!("  read-only: {why}"));
         }
         self.since_sync = [self.clusters.virt.events.len(), self.clusters.host.events.len()];
+    }
+
+    fn is_standing(&self, (index, key): &(usize, Virtual<Key>)) -> bool {
+        self.clusters.kinds[*index].standing().contains(key)
     }
 
     fn say_once(&mut self, said: &mut BTreeSet<String>, text: String) {

@@ -5,6 +5,8 @@ pub mod copied;
 pub mod endpoints;
 pub mod endpointslices;
 pub mod nodes;
+pub mod persistentvolumeclaims;
+pub mod persistentvolumes;
 pub mod pods;
 pub mod secrets;
 pub mod services;
@@ -21,6 +23,8 @@ pub fn all() -> Vec<Box<dyn Mirror>> {
         Box::new(services::Services),
         Box::new(endpoints::Endpoints),
         Box::new(endpointslices::EndpointSlices),
+        Box::new(persistentvolumeclaims::Claims),
+        Box::new(persistentvolumes::Volumes),
         Box::new(pods::Pods),
     ]
 }

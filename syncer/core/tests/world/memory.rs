@@ -18,8 +18,8 @@ pub type PlanKey = (usize, Virtual<Key>);
 #[derive(Default)]
 pub struct Memory {
     caches: BTreeMap<(Side, &'static Resource), BTreeMap<Key, Object>>,
-    /// Virtual objects whose deletion was seen.
-    pub tombstones: BTreeSet<PlanKey>,
+    /// Virtual objects whose deletion was seen, and their UIDs.
+    pub tombstones: BTreeMap<PlanKey, String>,
     /// Virtual objects that a fresh read said are gone.
     pub read_gone: BTreeSet<PlanKey>,
     /// Whose host twin was in the cache at some time, and whose a fresh read did not find.
@@ -67,7 +67,7 @@ impl Memory {
                     self.refusals.remove(&plan_key);
                 }
                 if gone {
-                    self.tombstones.insert(plan_key);
+                    self.tombstones.insert(plan_key, object.uid().to_owned());
                 } else {
                     self.tombstones.remove(&plan_key);
                     self.read_gone.remove(&plan_key);
@@ -141,7 +141,7 @@ impl Memory {
             let host = self.get(Side::Host, mirror.host_kind(), &host_key).cloned().map(Host)?;
             (lab.owner(mirror.host_kind(), &host) == Some((*index, key.clone()))).then_some(host)
         });
-        let gone = if self.tombstones.contains(&(*index, key.clone())) {
+        let gone = if self.tombstones.contains_key(&(*index, key.clone())) {
             Gone::Seen
         } else if self.read_gone.contains(&(*index, key.clone())) {
             Gone::Read
@@ -158,7 +158,7 @@ impl Memory {
 
     /// All keys that there is something to say about.
     pub fn keys(&self, lab: &Surroundings<'_>) -> BTreeSet<PlanKey> {
-        let mut keys: BTreeSet<PlanKey> = self.tombstones.iter().cloned().collect();
+        let mut keys: BTreeSet<PlanKey> = self.tombstones.keys().cloned().collect();
         for (index, mirror) in lab.kinds.iter().enumerate() {
             keys.extend(mirror.standing().into_iter().map(|key| (index, key)));
             let virt = self.all(Side::Virtual, mirror.kind());

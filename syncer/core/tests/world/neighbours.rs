@@ -65,6 +65,10 @@ impl World for Neighbours<'_> {
         self.memory.refusals.get(self.planned).cloned().unwrap_or_default()
     }
 
+    fn seen_deleted(&self, uid: &str) -> bool {
+        self.memory.tombstones.get(self.planned).is_some_and(|seen| seen == uid)
+    }
+
     fn twin_gone(&self) -> Gone {
         match self.memory.twins_seen.contains(self.planned) {
             _ if !self.memory.twins_read_gone.contains(self.planned) => Gone::Unproven,

@@ -47,12 +47,13 @@ pub fn plan(
         return Ok(plan);
     }
     to_host.extend(merge.to_host);
+    // The status first: it names the version that was looked at, which the other writes would change.
+    plan.ops.extend(status_back(virt, host, world));
     plan.ops.extend(moving::leftover(virt));
     if !merge.to_virtual.is_empty() {
         let body = json!({ "spec": merge.to_virtual });
         plan.ops.push(Op::patch_virtual(&SERVICES, virt, body));
     }
-    plan.ops.extend(status_back(virt, host, world));
     plan.ops.extend(host_patch(&wish, host, to_host, &merge.agreed, settings));
     Ok(plan)
 }
