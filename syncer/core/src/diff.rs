@@ -45,14 +45,12 @@ pub fn apply_merge_patch(target: &mut Value, patch: &Value) {
     }
 }
 
-/// A document without the members that are `null`, which read as absent ones.
-pub fn without_nulls(value: &Value) -> Value {
+fn without_nulls(value: &Value) -> Value {
     match value {
         Value::Object(members) => {
             let kept = members.iter().filter(|(_, value)| !value.is_null());
             Value::Object(kept.map(|(key, value)| (key.clone(), without_nulls(value))).collect())
         }
-        Value::Array(items) => items.iter().map(without_nulls).collect(),
         other => other.clone(),
     }
 }

@@ -262,8 +262,12 @@ impl Server {
             return Err(Failure::new(409, "Conflict", message));
         }
         pod.set(&["spec", "nodeName"], node);
-        let scheduled = json!({"conditions": [{"type": "PodScheduled", "status": "True"}]});
-        strategic::merge(pod.value_mut(), &json!({ "status": scheduled }));
+        let mut conditions = pod.items_at(&["status", "conditions"]).to_vec();
+        conditions.retain(|condition| condition["type"] != "PodScheduled");
+        let at = self.now.to_string();
+        conditions
+            .push(json!({"type": "PodScheduled", "status": "True", "lastTransitionTime": at}));
+        pod.set(&["status", "conditions"], conditions);
         Ok(self.store(&PODS, pod))
     }
 

@@ -20,6 +20,9 @@ const OF_THE_HOST: [&str; 8] = [
     "Ready",
 ];
 
+/// The condition that a binding sets.
+const SCHEDULED: &str = "PodScheduled";
+
 /// Which way one condition goes.
 enum Way {
     Inside,
@@ -35,6 +38,10 @@ pub fn inside(virt: &Virtual<Object>, host: &[Value]) -> Vec<Value> {
         let kind = text(condition, "type");
         let before = find(have, kind);
         if is_gate(virt, kind) && !matches!(way(before, Some(condition)), Way::Inside) {
+            continue;
+        }
+        // Each side's API server dates the binding itself; to correct that is not worth a write for every pod.
+        if kind == SCHEDULED && before.is_some_and(|before| says_the_same(before, condition)) {
             continue;
         }
         if let Some(changed) = difference(before, condition) {
@@ -69,14 +76,33 @@ pub fn outside(virt: &Virtual<Object>, host: &Host<Object>) -> Vec<Value> {
         .collect()
 }
 
+/// A virtual pod as its API server has it after a binding.
+pub fn bound(virt: &Virtual<Object>, node: &str) -> Virtual<Object> {
+    let mut conditions = virt.items_at(&["status", "conditions"]).to_vec();
+    let scheduled = json!({"type": SCHEDULED, "status": "True"});
+    match conditions.iter_mut().find(|condition| text(condition, "type") == SCHEDULED) {
+        Some(condition) => *condition = scheduled,
+        None => conditions.push(scheduled),
+    }
+    let mut bound = virt.clone();
+    bound.0.set(&["spec", "nodeName"], node);
+    bound.0.set(&["status", "conditions"], conditions);
+    bound
+}
+
+fn says_the_same(one: &Value, other: &Value) -> bool {
+    ["status", "reason", "message"].iter().all(|field| text(one, field) == text(other, field))
+}
+
 /// Either side may answer for a gate. Where they differ the later transition counts, and a virtual one at the same time
 /// or without any: hand-written conditions have none.
 fn way(virt: Option<&Value>, host: Option<&Value>) -> Way {
     match (virt, host) {
         (Some(virt), Some(host)) => {
-            let fields = ["status", "reason", "message", "lastTransitionTime", "lastProbeTime"];
+            let times = ["lastTransitionTime", "lastProbeTime"];
             let later = text(host, "lastTransitionTime") > text(virt, "lastTransitionTime");
-            let same = fields.iter().all(|field| text(virt, field) == text(host, field));
+            let same = says_the_same(virt, host)
+                && times.iter().all(|field| text(virt, field) == text(host, field));
             match (same, later) {
                 (true, _) => Way::Neither,
                 (false, true) => Way::Inside,

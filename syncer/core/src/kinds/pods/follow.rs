@@ -28,13 +28,15 @@ pub fn plan(
     let node = |pod: &Object| {
         pod.str_at(&["spec", "nodeName"]).filter(|node| !node.is_empty()).map(str::to_owned)
     };
-    let bind = match (node(virt), node(host)) {
-        (None, Some(node)) => Some(bind(virt, &node, world)?),
+    let (bind, bound) = match (node(virt), node(host)) {
+        (None, Some(node)) => {
+            (Some(bind(virt, &node, world)?), Some(conditions::bound(virt, &node)))
+        }
         (Some(inside), Some(outside)) if inside != outside => {
             // A pod cannot move. Whoever owns it makes another.
             return Ok(Op::delete(Side::Virtual, &PODS, virt, None).into());
         }
-        _ => None,
+        _ => (None, None),
     };
     let namespace = around::namespace(virt, world);
     let key = Host(host.key());
@@ -47,7 +49,8 @@ pub fn plan(
     // What the tenant sees first; and a host that refuses a change must not keep the status from him.
     let pending = changes.of_spec || added.is_some();
     plan.ops.extend(bind);
-    plan.ops.extend(status::patch(virt, host, pending, world, settings));
+    let then = bound.as_ref().unwrap_or(virt);
+    plan.ops.extend(status::patch(then, host, pending, world, settings));
     plan.ops.extend(changes.ops);
     plan.ops.extend(added);
     plan.ops.extend(gates(virt, host));

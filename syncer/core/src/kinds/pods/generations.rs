@@ -20,7 +20,13 @@ impl Generations {
         let inside = generation(virt).filter(|generation| *generation > 0)?;
         let observed = host.at(&["status", "observedGeneration"]).and_then(Value::as_i64);
         let outside = generation(host).or(observed).unwrap_or_default();
-        Some(Generations { virt: inside.saturating_sub(i64::from(pending)), host: outside })
+        // Deletion counts as a change, on one side before the other.
+        let ahead =
+            |this: &Object, other: &Object| i64::from(this.is_deleting() && !other.is_deleting());
+        Some(Generations {
+            virt: inside.saturating_sub(i64::from(pending)).saturating_sub(ahead(virt, host)),
+            host: outside.saturating_sub(ahead(host, virt)),
+        })
     }
 
     /// Translates one observed generation: as far behind the virtual pod's as it is behind the host pod's.
@@ -67,6 +73,22 @@ mod tests {
         assert_eq!(told(json!(2), json!(2), 1, false), 1);
         assert_eq!(told(json!(2), json!(2), 2, false), 2);
         assert_eq!(told(json!(1), json!(1), -5, true), 1);
+    }
+
+    #[test]
+    fn a_deletion_on_one_side_only_is_not_a_lag() {
+        let pod = |generation: i64, deleting: bool| {
+            let time = deleting.then_some("2026-01-01T00:00:00Z");
+            Object::new(json!({"metadata": {"generation": generation, "deletionTimestamp": time}}))
+        };
+        for (virt, host) in [
+            (pod(1, false), pod(1, false)),
+            (pod(2, true), pod(1, false)),
+            (pod(1, false), pod(2, true)),
+        ] {
+            let generations = Generations::of(&Virtual(virt), &Host(host), false).unwrap();
+            assert_eq!(generations.inside(1), 1);
+        }
     }
 
     #[test]

@@ -3,7 +3,7 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::diff::{merge_patch, without_nulls};
+use crate::diff::merge_patch;
 use crate::resource::PODS;
 use crate::{Host, Object, Op, Settings, Side, Virtual, World, skew};
 
@@ -60,7 +60,7 @@ fn translate(
     pending: bool,
     drops: &[String],
 ) -> Value {
-    let mut status = without_nulls(host.at(&["status"]).unwrap_or(&json!({})));
+    let mut status = tidy(host.at(&["status"]).unwrap_or(&json!({})));
     let generations = Generations::of(virt, host, pending);
     generations::translate(&mut status, generations);
     if let Some(members) = status.as_object_mut() {
@@ -81,6 +81,19 @@ fn translate(
     let mut whole = json!({ "status": status });
     drops.iter().for_each(|path| skew::remove(&mut whole, path));
     whole.get_mut("status").map(Value::take).unwrap_or_default()
+}
+
+/// A document without what API servers leave out or write as `null`: it would differ for ever.
+fn tidy(value: &Value) -> Value {
+    match value {
+        Value::Object(members) => {
+            let empty = |value: &Value| value.as_array().is_some_and(Vec::is_empty);
+            let kept = members.iter().filter(|(_, value)| !value.is_null() && !empty(value));
+            Value::Object(kept.map(|(name, value)| (name.clone(), tidy(value))).collect())
+        }
+        Value::Array(items) => items.iter().map(tidy).collect(),
+        other => other.clone(),
+    }
 }
 
 /// Whether there is a text in which the host's names may stand; most statuses have none.
@@ -111,7 +124,8 @@ fn only_own(members: &mut Map<String, Value>, list: &str, containers: &[Value]) 
 }
 
 fn difference(virt: &Virtual<Object>, wanted: Value) -> Option<Op> {
-    let have = without_nulls(virt.at(&["status"]).unwrap_or(&json!({})));
+    let have = tidy(virt.at(&["status"]).unwrap_or(&json!({})));
+    let wanted = tidy(&wanted);
     let (none, mut patch, mut unknown_list) = (Map::new(), Map::new(), false);
     let (have, wanted) = (have.as_object().unwrap_or(&none), wanted.as_object().unwrap_or(&none));
     for (name, value) in wanted.iter().filter(|(name, _)| *name != "conditions") {
