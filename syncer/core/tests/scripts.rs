@@ -21,7 +21,7 @@
 //! | `tick SECONDS` | time passes |
 //! | `show SIDE KIND KEY [PATH]` | prints an object, or a member of it: `spec.clusterIP` |
 //! | `list SIDE KIND` | prints the names of all objects |
-//! | `set SETTING: VALUE` | `all_config_maps`, `all_secrets`, `dual_stack`, `virtual_range`: before anything else |
+//! | `set SETTING: VALUE` | `all_config_maps`, `all_secrets`, `dual_stack`, `virtual_range`, `virtual_drops` (fields that are too new for it): before anything else |
 //! | `only KIND ...` | the syncer plans these kinds only |
 
 use std::collections::BTreeSet;
@@ -181,6 +181,9 @@ impl Story {
             "all_secrets" => self.clusters.settings.all_secrets = flag,
             "dual_stack" => {
                 (self.clusters.virt.dual_stack, self.clusters.host.dual_stack) = (flag, flag);
+            }
+            "virtual_drops" => {
+                self.clusters.virt.unknown = serde_json::from_value(value.clone()).expect("paths");
             }
             "virtual_range" => {
                 let bytes: Vec<u8> = serde_json::from_value(value.clone()).expect("two bytes");

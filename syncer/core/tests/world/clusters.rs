@@ -7,7 +7,7 @@ use serde_json::json;
 use vcluster_syncer_core::resource::{NAMESPACES, SERVICES};
 use vcluster_syncer_core::{
     Act, Key, Mirror, NotNow, Object, Op, Plan, Refusal, Resource, Settings, Side, View, kinds,
-    labels,
+    labels, skew,
 };
 
 use super::memory::{Memory, PlanKey, Surroundings};
@@ -275,6 +275,14 @@ impl Clusters {
                 let still = self.server(op.side).get(op.kind, &op.key).cloned();
                 match still.and(object) {
                     Some(object) => {
+                        if let Act::Patch { body, .. } = &sent.act {
+                            let dropped = skew::dropped(body, object.value());
+                            self.memory
+                                .drops
+                                .entry((op.side, op.kind))
+                                .or_default()
+                                .extend(dropped);
+                        }
                         let event = Event::Is(op.kind, object);
                         self.learn(|memory, lab| memory.observe(op.side, &event, lab));
                     }

@@ -26,6 +26,8 @@ pub struct Memory {
     pub twins_seen: BTreeSet<PlanKey>,
     pub twins_read_gone: BTreeSet<PlanKey>,
     pub refusals: BTreeMap<PlanKey, Vec<Refusal>>,
+    /// What API servers dropped from patches.
+    pub drops: BTreeMap<(Side, &'static Resource), BTreeSet<String>>,
     pub used: BTreeSet<String>,
     pub unused_since: BTreeMap<String, Timestamp>,
     /// Why nothing may be written (design D6).

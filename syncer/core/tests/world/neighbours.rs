@@ -77,6 +77,10 @@ impl World for Neighbours<'_> {
         }
     }
 
+    fn drops(&self, side: Side, kind: &'static Resource) -> Vec<String> {
+        self.memory.drops.get(&(side, kind)).into_iter().flatten().cloned().collect()
+    }
+
     fn now(&self) -> jiff::Timestamp {
         self.lab.now
     }

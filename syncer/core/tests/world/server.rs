@@ -6,7 +6,7 @@ use jiff::{Timestamp, ToSpan as _};
 use serde_json::{Value, json};
 use vcluster_syncer_core::diff::apply_merge_patch;
 use vcluster_syncer_core::resource::{PODS, SERVICES};
-use vcluster_syncer_core::{Act, Key, Object, Op, PatchForm, Resource, Side};
+use vcluster_syncer_core::{Act, Key, Object, Op, PatchForm, Resource, Side, skew};
 
 use super::{admission, services, strategic};
 
@@ -61,6 +61,8 @@ pub struct Server {
     pub events: Vec<Event>,
     /// Answers to the next writes, for trouble on order.
     pub refuse: VecDeque<Option<Failure>>,
+    /// Fields that this server is too old to know, and drops from patches; paths as `skew::dropped` gives them.
+    pub unknown: Vec<String>,
     /// Whether Services can have IPv6 addresses too.
     pub dual_stack: bool,
     /// First two bytes of the IPv4 addresses of Services.
@@ -84,6 +86,7 @@ impl Server {
             now,
             events: Vec::new(),
             refuse: VecDeque::new(),
+            unknown: Vec::new(),
             dual_stack: false,
             range: [10, 96],
             objects: BTreeMap::new(),
@@ -199,6 +202,7 @@ impl Server {
             PatchForm::Merge => apply_merge_patch(&mut patched, body),
             PatchForm::Strategic => strategic::merge(&mut patched, body),
         }
+        self.unknown.iter().for_each(|path| skew::remove(&mut patched, path));
         let mut after = admission::limited_to(kind, subresource, &before, Object::new(patched));
         if after.resource_version() != before.resource_version() {
             return Err(Failure::new(409, "Conflict", "the object has been modified"));
