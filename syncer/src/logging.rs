@@ -107,7 +107,11 @@ fn parse(directives: &str) -> Result<EnvFilter, LogError> {
     let bare = directives.chars().all(|c| c.is_ascii_alphanumeric());
     let expanded = match directives.parse::<LevelFilter>() {
         Ok(LevelFilter::DEBUG) => {
-            "debug,hyper=info,hyper_util=info,rustls=info,tower=info,kube_client=info".to_owned()
+            "debug,hyper=info,hyper_util=info,rustls=info,tower=info,kube_client=off".to_owned()
+        }
+        // The client reports each failed request as an error of its own, although the caller judges and reports it.
+        Ok(level @ (LevelFilter::INFO | LevelFilter::WARN | LevelFilter::ERROR)) => {
+            format!("{level},kube_client=off")
         }
         _ if directives.is_empty() => return Err(LogError::Level(String::new())),
         Err(_) if bare => return Err(LogError::Level(directives.to_owned())),

@@ -9,7 +9,7 @@ use prometheus_client::encoding::{DescriptorEncoder, EncodeLabelSet, EncodeMetri
 use prometheus_client::metrics::MetricType;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
-use prometheus_client::metrics::gauge::{ConstGauge, Gauge};
+use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 use vcluster_syncer_core::Side;
@@ -22,7 +22,6 @@ pub struct Metrics {
     ops: Family<Ops, Counter>,
     duration: Family<Kind, Histogram>,
     lag: Family<Lag, Histogram>,
-    depth: Family<Kind, Gauge>,
     restarts: Family<KindSide, Counter>,
 }
 
@@ -77,7 +76,6 @@ impl Metrics {
             ops: Family::default(),
             duration: Family::new_with_constructor(seconds),
             lag: Family::new_with_constructor(seconds),
-            depth: Family::default(),
             restarts: Family::default(),
         };
         let registry = registry.sub_registry_with_prefix("vcluster");
@@ -93,7 +91,6 @@ impl Metrics {
             "Time from a change seen on one side until it is written to the other",
             metrics.lag.clone(),
         );
-        registry.register("queue_depth", "Keys waiting", metrics.depth.clone());
         registry.register(
             "watch_restarts",
             "Watches that had to be started again",
@@ -126,14 +123,44 @@ impl Metrics {
         self.lag.get_or_create(&Lag { kind, direction }).observe(late.as_secs_f64());
     }
 
-    /// So many keys of a kind wait now.
-    pub fn queue_depth(&self, kind: &'static str, keys: usize) {
-        self.depth.get_or_create(&Kind { kind }).set(i64::try_from(keys).unwrap_or(i64::MAX));
-    }
-
     /// A watch ended and was started again.
     pub fn watch_restarted(&self, kind: &'static str, side: Side) {
         self.restarts.get_or_create(&KindSide { kind, side: side_label(side) }).inc();
+    }
+}
+
+/// Shows `vcluster_queue_depth`, asking the queue only when scraped.
+pub struct QueueDepths(Arc<dyn Fn() -> Vec<(&'static str, usize)> + Send + Sync>);
+
+impl QueueDepths {
+    /// Adds the collector to `registry`; `depths` is called at every scrape and tells how many keys of each kind wait.
+    pub fn register(
+        registry: &mut Registry,
+        depths: impl Fn() -> Vec<(&'static str, usize)> + Send + Sync + 'static,
+    ) {
+        registry.register_collector(Box::new(QueueDepths(Arc::new(depths))));
+    }
+}
+
+impl fmt::Debug for QueueDepths {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("QueueDepths")
+    }
+}
+
+impl Collector for QueueDepths {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
+        let mut family = encoder.encode_descriptor(
+            "vcluster_queue_depth",
+            "Keys waiting",
+            None,
+            MetricType::Gauge,
+        )?;
+        for (kind, keys) in (self.0)() {
+            let gauge = ConstGauge::new(u64::try_from(keys).unwrap_or(u64::MAX));
+            gauge.encode(family.encode_family(&Kind { kind })?)?;
+        }
+        Ok(())
     }
 }
 
@@ -188,7 +215,7 @@ mod tests {
         metrics.op("pods", Side::Host, "create", "ok");
         metrics.duration("pods", Duration::from_millis(3));
         metrics.lag("pods", Side::Virtual, Duration::from_millis(3));
-        metrics.queue_depth("pods", 2);
+        QueueDepths::register(&mut registry, || vec![("pods", 2)]);
         metrics.watch_restarted("pods", Side::Virtual);
         let mut text = String::new();
         prometheus_client::encoding::text::encode(&mut text, &registry).unwrap();

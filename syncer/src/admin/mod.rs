@@ -23,7 +23,7 @@ use tokio_util::sync::CancellationToken;
 use crate::logging::LogLevel;
 
 pub use health::{Check, Gate, Health, Line, Report};
-pub use metrics::{Metrics, StoreObjects, StoreSizes};
+pub use metrics::{Metrics, QueueDepths, StoreObjects, StoreSizes};
 pub use process::Process;
 
 /// Probes, one or two scrapers and a person.

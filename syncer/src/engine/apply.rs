@@ -1,0 +1,159 @@
+//! The only place that writes to a cluster on a plan's behalf. Every write carries its preconditions (design D5).
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use tokio::time::timeout;
+use vcluster_syncer_core::kinds::pods::tokens;
+use vcluster_syncer_core::object::members;
+use vcluster_syncer_core::plan::{Token, TokenRequest};
+use vcluster_syncer_core::{Act, Key, Object, Op, Side, skew};
+
+use super::Shared;
+use super::api::{Api, ApiError};
+
+/// The longest that one write may take.
+const DEADLINE: Duration = Duration::from_secs(30);
+
+/// What a write left behind.
+pub enum Done {
+    /// The object as the server has it now.
+    Object(Object),
+    /// The object with this UID is gone.
+    Gone(String),
+    /// The server did it and did not return the object.
+    Nothing,
+}
+
+/// Carries out one write, and takes its result into the cache.
+pub async fn carry_out(shared: &Shared, op: &Op) -> Result<(), ApiError> {
+    shared.state().begin_write(op.side, op.kind, &op.key);
+    let result = timeout(DEADLINE, execute(shared, op, &op.act))
+        .await
+        .unwrap_or_else(|_| Err(ApiError::Transport("no answer within 30 s".into())));
+    let outcome = if result.is_ok() { "ok" } else { "error" };
+    shared.metrics.op(op.kind.plural, op.side, name(&op.act), outcome);
+    let mut state = shared.state();
+    match result {
+        Ok(Done::Object(object)) => {
+            if let Act::Patch { body, .. } = &op.act {
+                state.learn_drops(op.side, op.kind, skew::dropped(body, object.value()));
+            }
+            state.end_write(op.side, op.kind, &op.key, Some(object));
+        }
+        Ok(Done::Gone(uid)) => {
+            state.end_write(op.side, op.kind, &op.key, None);
+            state.removed(op.side, op.kind, &op.key, &uid);
+        }
+        Ok(Done::Nothing) => state.end_write(op.side, op.kind, &op.key, None),
+        Err(error) => {
+            state.end_write(op.side, op.kind, &op.key, None);
+            return Err(error);
+        }
+    }
+    Ok(())
+}
+
+/// The name of an act, for logs and metrics.
+pub fn name(act: &Act) -> &'static str {
+    match act {
+        Act::Create(_) => "create",
+        Act::Patch { .. } => "patch",
+        Act::Delete { .. } => "delete",
+        Act::Bind { .. } => "bind",
+        Act::WithTokens { .. } => "tokens",
+    }
+}
+
+async fn execute(shared: &Shared, op: &Op, act: &Act) -> Result<Done, ApiError> {
+    let api = shared.api(op.side);
+    match act {
+        Act::Create(object) => api.create(op.kind, &op.key, object.value()).await.map(Done::Object),
+        Act::Patch { uid, resource_version, form, subresource, body } => {
+            let mut body = body.clone();
+            let metadata = members(&mut body).entry("metadata").or_insert_with(|| json!({}));
+            members(metadata).insert("uid".into(), uid.as_str().into());
+            if let Some(version) = resource_version {
+                members(metadata).insert("resourceVersion".into(), version.as_str().into());
+            }
+            api.patch(op.kind, &op.key, *subresource, *form, &body).await.map(Done::Object)
+        }
+        Act::Delete { uid, grace_seconds } => delete(api, op, uid, *grace_seconds).await,
+        Act::Bind { uid, node } => {
+            let binding = json!({
+                "apiVersion": "v1", "kind": "Binding",
+                "metadata": {"name": op.key.name(), "namespace": op.key.namespace(), "uid": uid},
+                "target": {"apiVersion": "v1", "kind": "Node", "name": node},
+            });
+            api.post(op.kind, &op.key, "binding", &binding).await.map(|_| Done::Nothing)
+        }
+        Act::WithTokens { requests, then } => {
+            let requested =
+                requests.iter().map(|request| request_token(shared.api(Side::Virtual), request));
+            let granted = futures::future::try_join_all(requested).await?;
+            let mut act = (**then).clone();
+            tokens::fill(&mut act, &granted);
+            Box::pin(execute(shared, op, &act)).await
+        }
+    }
+}
+
+async fn delete(api: &Api, op: &Op, uid: &str, grace: Option<i64>) -> Result<Done, ApiError> {
+    let answer = match api.delete(op.kind, &op.key, uid, grace).await {
+        Ok(answer) => Object::new(answer),
+        // Gone already, which is what was wanted.
+        Err(error) if error.code() == 404 => return Ok(Done::Gone(uid.to_owned())),
+        Err(error) => return Err(error),
+    };
+    // A `Status` says that it is gone. Otherwise the object is on its way out, by grace period or finalizers, or it was
+    // returned for the last time: the watch will tell.
+    if answer.str_at(&["kind"]) == Some("Status") {
+        return Ok(Done::Gone(uid.to_owned()));
+    }
+    let leaving = answer.is_deleting() && grace != Some(0);
+    Ok(if leaving { Done::Object(answer) } else { Done::Nothing })
+}
+
+async fn request_token(api: &Api, request: &TokenRequest) -> Result<Token, ApiError> {
+    let mut spec = json!({
+        "expirationSeconds": request.expiration_seconds,
+        "boundObjectRef": {"apiVersion": "v1", "kind": "Pod", "name": request.pod_name, "uid": request.pod_uid},
+    });
+    if !request.audiences.is_empty() {
+        members(&mut spec).insert("audiences".into(), json!(request.audiences));
+    }
+    let body =
+        json!({"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": spec});
+    let answer: Value =
+        api.post(&SERVICE_ACCOUNTS, &request.service_account.0, "token", &body).await?;
+    let answer = Object::new(answer);
+    let granted =
+        answer.str_at(&["status", "token"]).zip(answer.str_at(&["status", "expirationTimestamp"]));
+    let token = granted.and_then(|(token, expires)| {
+        Some(Token {
+            data_key: request.data_key.clone(),
+            token: token.to_owned(),
+            expires: expires.parse().ok()?,
+        })
+    });
+    token.ok_or_else(|| ApiError::Transport("a TokenRequest was answered without a token".into()))
+}
+
+static SERVICE_ACCOUNTS: vcluster_syncer_core::Resource = vcluster_syncer_core::Resource {
+    group: "",
+    version: "v1",
+    plural: "serviceaccounts",
+    kind: "ServiceAccount",
+    namespaced: true,
+};
+
+/// Reads an object past the cache and takes it in.
+pub async fn reread(
+    shared: &Shared,
+    side: Side,
+    kind: &'static vcluster_syncer_core::Resource,
+    key: &Key,
+) -> Result<Option<Object>, ApiError> {
+    let found = timeout(DEADLINE, shared.api(side).get(kind, key)).await;
+    found.unwrap_or_else(|_| Err(ApiError::Transport("no answer within 30 s".into())))
+}

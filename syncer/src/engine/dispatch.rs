@@ -1,0 +1,265 @@
+//! Takes keys from the queue, has them decided, and sends the writes on their way.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
+use vcluster_syncer_core::{Act, Key, NotNow, Note, Op, Plan, Resource, Side};
+
+use super::Shared;
+use super::api::ApiError;
+use super::apply;
+use super::outcome::{self, Next};
+use super::queue::PlanKey;
+use super::session::Session;
+use super::state::State;
+
+/// Keys whose writes may be under way at once. Each holds a connection to each API server at most; more would only
+/// queue at the servers.
+const FLIGHTS: usize = 24;
+
+/// What a decision leads to.
+enum Job {
+    /// Carry out these writes.
+    Write(Plan),
+    /// Read an object past the cache first.
+    Read(Side, &'static Resource, Key),
+}
+
+/// A key, what is to be done about it, and since when it is due.
+struct Flight {
+    key: PlanKey,
+    job: Job,
+    since: Instant,
+}
+
+/// Runs until told to stop, then lets what is under way finish.
+pub async fn run(shared: Arc<Shared>, stop: CancellationToken) {
+    let flights = Arc::new(Semaphore::new(FLIGHTS));
+    loop {
+        let Ok(permit) = Arc::clone(&flights).acquire_owned().await else { break };
+        let flight = tokio::select! {
+            biased;
+            () = stop.cancelled() => break,
+            next = next(&shared) => next,
+        };
+        let shared = Arc::clone(&shared);
+        tokio::spawn(async move {
+            fly(&shared, flight).await;
+            drop(permit);
+            shared.wake();
+        });
+    }
+    let all = u32::try_from(FLIGHTS).unwrap_or(u32::MAX);
+    let _landed = tokio::time::timeout(Duration::from_secs(5), flights.acquire_many(all)).await;
+}
+
+/// Waits for a key that leads to something to do.
+async fn next(shared: &Shared) -> Flight {
+    loop {
+        let woken = shared.woken();
+        let timer = {
+            let mut state = shared.state();
+            if shared.gate.is_open() {
+                if let Some(found) = decide_next(shared, &mut state) {
+                    return found;
+                }
+                state.queue.next_timer()
+            } else {
+                None
+            }
+        };
+        match timer {
+            Some(at) => tokio::select! {
+                () = woken => {}
+                () = tokio::time::sleep_until(at.into()) => {}
+            },
+            None => woken.await,
+        }
+    }
+}
+
+fn decide_next(shared: &Shared, state: &mut State) -> Option<Flight> {
+    let mut now = Instant::now();
+    while let Some((key, since)) = state.queue.pop(now) {
+        let began = now;
+        let job = decide(shared, state, &key);
+        now = Instant::now();
+        let kind = state.mirror(&key).map_or("", |mirror| mirror.kind().plural);
+        shared.metrics.duration(kind, now.saturating_duration_since(began));
+        match job {
+            Some(job) => return Some(Flight { key, job, since }),
+            None => {
+                state.settle(&key);
+                state.queue.land(&key);
+            }
+        }
+    }
+    None
+}
+
+fn decide(shared: &Shared, state: &mut State, key: &PlanKey) -> Option<Job> {
+    let mirror = state.mirror(key)?;
+    let kind = mirror.kind();
+    if state.lacks_body(key) {
+        return Some(Job::Read(Side::Virtual, kind, key.key.0.clone()));
+    }
+    let view = state.view(key)?;
+    let session = Session::new(state, key);
+    let decided = mirror.plan(&view, &session, &state.settings);
+    let looked = session.into_looked();
+    state.looked(key, looked);
+    let (outcome, job) = match decided {
+        Ok(plan) => {
+            plan.notes.iter().for_each(|note| shared.notes.post(state, key, note));
+            if let Some(at) = plan.again_at {
+                state.queue.push_at(key.clone(), instant_of(at));
+            }
+            if plan.ops.is_empty() { ("nothing", None) } else { ("write", Some(Job::Write(plan))) }
+        }
+        Err(NotNow::Refused(note)) => {
+            shared.notes.post(state, key, &note);
+            ("refused", None)
+        }
+        Err(NotNow::Waiting { on }) => {
+            tracing::debug!(kind = %kind, key = %key.key.0, %on, "waiting");
+            ("waiting", None)
+        }
+        Err(NotNow::Orphaned { why }) => {
+            tracing::warn!(kind = %kind, key = %key.key.0, %why, "orphaned, left alone");
+            ("orphaned", None)
+        }
+        Err(NotNow::ProveTwinGone) => {
+            let twin = mirror_twin(state, key);
+            ("prove", twin.map(|(kind, key)| Job::Read(Side::Host, kind, key)))
+        }
+        Err(NotNow::ProveGone) => {
+            ("prove", Some(Job::Read(Side::Virtual, kind, key.key.0.clone())))
+        }
+    };
+    shared.metrics.plan(kind.plural, outcome);
+    job
+}
+
+fn mirror_twin(state: &State, key: &PlanKey) -> Option<(&'static Resource, Key)> {
+    let mirror = state.mirror(key)?;
+    Some((mirror.host_kind(), mirror.host_key(&key.key, &state.settings)?.0))
+}
+
+async fn fly(shared: &Shared, Flight { key, job, since }: Flight) {
+    let key = &key;
+    match job {
+        Job::Write(plan) => {
+            for op in &plan.ops {
+                if let Err(error) = apply::carry_out(shared, op).await {
+                    failed(shared, key, op, &error).await;
+                    return;
+                }
+                shared.metrics.lag(op.kind.plural, op.side, since.elapsed());
+                tracing::info!(
+                    kind = %op.kind, side = %op.side, key = %op.key, op = apply::name(&op.act), "written"
+                );
+            }
+            shared.state().queue.land(key);
+        }
+        Job::Read(side, kind, object) => match apply::reread(shared, side, kind, &object).await {
+            Ok(found) => {
+                let mut state = shared.state();
+                if side == Side::Host && found.is_none() {
+                    state.twin_read_gone(key);
+                }
+                state.refresh(side, kind, &object, found);
+                state.queue.push(key.clone());
+                state.queue.land(key);
+            }
+            Err(error) => {
+                tracing::warn!(kind = %kind, key = %object, %error, "cannot read, will retry");
+                shared.state().queue.fail(key, None, Instant::now());
+            }
+        },
+    }
+}
+
+async fn failed(shared: &Shared, key: &PlanKey, op: &Op, error: &ApiError) {
+    let next = outcome::judge(op, error);
+    tracing::debug!(kind = %op.kind, side = %op.side, key = %op.key, %error, ?next, "write failed");
+    match next {
+        Next::Reread => reread_after(shared, key, op, error).await,
+        Next::Replan(refused) => {
+            let mut state = shared.state();
+            let known = state.refusals.entry(key.clone()).or_default();
+            if known.contains(&refused) {
+                // The plan came out the same although it knows.
+                tell(shared, &state, key, op, &refused.message);
+                state.queue.fail(key, None, Instant::now());
+            } else {
+                known.push(refused);
+                state.queue.push(key.clone());
+                state.queue.land(key);
+            }
+        }
+        Next::Tell(note) => {
+            tracing::warn!(kind = %op.kind, side = %op.side, key = %op.key, %error, "refused");
+            let mut state = shared.state();
+            let message = virtual_names(&note.message, key, op);
+            shared.notes.post(&state, key, &Note { message, ..note });
+            state.queue.fail(key, None, Instant::now());
+        }
+        Next::Wait(wait) => {
+            tracing::warn!(kind = %op.kind, side = %op.side, key = %op.key, %error, "write failed, will retry");
+            shared.state().queue.fail(key, wait, Instant::now());
+        }
+    }
+}
+
+/// The cache was behind, or a name is taken: look, and plan again.
+async fn reread_after(shared: &Shared, key: &PlanKey, op: &Op, error: &ApiError) {
+    let found = match apply::reread(shared, op.side, op.kind, &op.key).await {
+        Ok(found) => found,
+        Err(error) => {
+            tracing::warn!(kind = %op.kind, key = %op.key, %error, "cannot read, will retry");
+            shared.state().queue.fail(key, None, Instant::now());
+            return;
+        }
+    };
+    let mut state = shared.state();
+    let taken = op.side == Side::Host
+        && matches!(op.act, Act::Create(_) | Act::WithTokens { .. })
+        && found.as_ref().is_some_and(|object| !state.is_owned_by(op.kind, object, key));
+    if taken {
+        let message = "an object that does not belong to it has the name it would have on the host; \
+                       that object is left alone";
+        shared.notes.post(
+            &state,
+            key,
+            &Note { warning: true, reason: "SyncError", message: message.into() },
+        );
+        state.queue.fail(key, Some(Duration::from_secs(30)), Instant::now());
+        return;
+    }
+    tracing::debug!(kind = %op.kind, key = %op.key, %error, "cache was behind");
+    state.refresh(op.side, op.kind, &op.key, found);
+    let again = state.queue.has_failed(key);
+    state.queue.fail(key, (!again).then_some(Duration::ZERO), Instant::now());
+}
+
+fn tell(shared: &Shared, state: &State, key: &PlanKey, op: &Op, message: &str) {
+    let message =
+        format!("the host refused the {}: {}", op.kind.kind, virtual_names(message, key, op));
+    shared.notes.post(state, key, &Note { warning: true, reason: "SyncError", message });
+}
+
+/// Host names do not belong in a tenant's events.
+fn virtual_names(message: &str, key: &PlanKey, op: &Op) -> String {
+    if op.side == Side::Host {
+        message.replace(op.key.name(), key.key.name())
+    } else {
+        message.to_owned()
+    }
+}
+
+fn instant_of(at: jiff::Timestamp) -> Instant {
+    let wait = at.duration_since(jiff::Timestamp::now());
+    Instant::now() + Duration::try_from(wait).unwrap_or_default()
+}

@@ -1,0 +1,127 @@
+//! Carries the host's events about our objects into the virtual cluster: what the scheduler and the kubelets say.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use bytes::Bytes;
+use tokio::sync::mpsc;
+mod events {
+    use vcluster_syncer_core::*;
+    pub fn to_virtual(_: &Host<Object>, _: &Host<Object>, _: &Settings) -> Option<Virtual<Object>> {
+        None
+    }
+} //SHIM
+use vcluster_syncer_core::resource::{CLAIMS, EVENTS, PODS, SERVICES};
+use vcluster_syncer_core::{Host, Key, Object, PatchForm, Resource, Side, Virtual};
+
+use super::Shared;
+use super::api::ApiError;
+use super::parse;
+
+/// The kinds whose host events are carried over.
+static TOLD: [&Resource; 3] = [&PODS, &CLAIMS, &SERVICES];
+/// Events on their way at once: they must not crowd out the pods that they are about.
+const AT_ONCE: usize = 2;
+/// How often an event is tried again whose object is not in the cache yet, and how far apart: the scheduler may be
+/// quicker than the answer to our own create.
+const TRIES: u32 = 5;
+const BETWEEN_TRIES: Duration = Duration::from_millis(200);
+
+/// Events on their way from the watch.
+pub struct HostEvents {
+    sender: mpsc::UnboundedSender<Bytes>,
+    receiver: Mutex<Option<mpsc::UnboundedReceiver<Bytes>>>,
+}
+
+impl Default for HostEvents {
+    fn default() -> Self {
+        let (sender, receiver) = mpsc::unbounded_channel();
+        HostEvents { sender, receiver: Mutex::new(Some(receiver)) }
+    }
+}
+
+impl HostEvents {
+    /// A list of the host's events came in. What is older than a few minutes was carried over by an earlier run, or has
+    /// lost its interest.
+    pub fn listed(&self, items: Vec<Bytes>) {
+        let recent = jiff::Timestamp::now() - jiff::SignedDuration::from_mins(5);
+        for item in items {
+            let last = parse::object(&item).ok().and_then(|event| {
+                let last = event
+                    .str_at(&["lastTimestamp"])
+                    .or(event.str_at(&["metadata", "creationTimestamp"]));
+                last?.parse::<jiff::Timestamp>().ok()
+            });
+            if last.is_some_and(|last| last > recent) {
+                self.seen(&item);
+            }
+        }
+    }
+
+    /// An event is new, or was repeated.
+    pub fn seen(&self, json: &[u8]) {
+        // Fails only when the syncer is stopping.
+        let _stopping = self.sender.send(Bytes::copy_from_slice(json));
+    }
+}
+
+/// Carries events over until the sender is gone.
+pub async fn run(shared: Arc<Shared>) {
+    let taken = shared.events.receiver.lock().unwrap_or_else(PoisonError::into_inner).take();
+    let Some(receiver) = taken else { return };
+    let receiver = Arc::new(tokio::sync::Mutex::new(receiver));
+    let carriers = (0..AT_ONCE).map(|_| carry(&shared, &receiver));
+    futures::future::join_all(carriers).await;
+}
+
+async fn carry(shared: &Shared, receiver: &tokio::sync::Mutex<mpsc::UnboundedReceiver<Bytes>>) {
+    loop {
+        let next = receiver.lock().await.recv().await;
+        let Some(json) = next else { return };
+        let Ok(event) = parse::object(&json).map(Host) else { continue };
+        let Some(twin) = twin(shared, &event).await else { continue };
+        let translated = events::to_virtual(&event, &twin, &shared.state().settings);
+        if let Some(translated) = translated
+            && let Err(error) = post(shared, &translated).await
+        {
+            tracing::debug!(key = %translated.key(), %error, "event not carried over");
+        }
+    }
+}
+
+/// The host object of ours that an event is about.
+async fn twin(shared: &Shared, event: &Host<Object>) -> Option<Host<Object>> {
+    let kind = event.str_at(&["involvedObject", "kind"])?;
+    let kind = TOLD.iter().find(|told| told.kind == kind)?;
+    let name = event.str_at(&["involvedObject", "name"])?;
+    let key = Key::new(event.str_at(&["involvedObject", "namespace"]).unwrap_or_default(), name);
+    // Not a name that we could have given: somebody else's object, not worth waiting for.
+    let plausible = name.contains("-x-") || name.len() > 52;
+    for _ in 0..if plausible { TRIES } else { 1 } {
+        let found = shared.state().store(Side::Host, kind).and_then(|store| store.get(&key));
+        if found.is_some() {
+            return found.map(Host);
+        }
+        if !plausible {
+            break;
+        }
+        tokio::time::sleep(BETWEEN_TRIES).await;
+    }
+    None
+}
+
+/// Posts an event, or brings the one of that name up to date when it was posted before.
+async fn post(shared: &Shared, event: &Virtual<Object>) -> Result<(), ApiError> {
+    let api = shared.api(Side::Virtual);
+    match api.create(&EVENTS, &event.key(), event.value()).await {
+        Err(error) if error.code() == 409 => {
+            let members = ["count", "lastTimestamp", "message", "series"];
+            let changed = members
+                .iter()
+                .filter_map(|name| Some(((*name).to_owned(), event.at(&[name])?.clone())));
+            let body = serde_json::Value::Object(changed.collect());
+            api.patch(&EVENTS, &event.key(), None, PatchForm::Merge, &body).await.map(|_| ())
+        }
+        other => other.map(|_| ()),
+    }
+}

@@ -1,0 +1,331 @@
+//! The engine: watches both clusters, queues what changed, has it decided by `core`, and writes.
+//!
+//! ```text
+//!  watch ─► store ─► queue ─► dispatch ─► core::Mirror::plan ─► apply ─► store
+//!                      ▲                                                   │
+//!                      └─────────────── what it concerns ──────────────────┘
+//! ```
+//!
+//! Its one public door is [`Engine`].
+
+pub mod api;
+pub mod apply;
+mod dispatch;
+mod gate;
+mod host_events;
+mod node_use;
+mod notes;
+mod outcome;
+mod parse;
+mod queue;
+mod session;
+pub mod state;
+mod store;
+mod watch;
+
+use std::collections::BTreeSet;
+use std::future::Future;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::{Notify, watch as latest};
+use tokio_util::sync::CancellationToken;
+use vcluster_syncer_core::resource::{ENDPOINT_SLICES, EVENTS, NAMESPACES, PODS, SERVICES};
+use vcluster_syncer_core::{Host, Key, Mirror, Object, Resource, Settings, Side, Virtual, labels};
+
+use self::api::{Api, ApiError};
+use self::gate::Gate;
+use self::host_events::HostEvents;
+use self::notes::Notes;
+use self::queue::PlanKey;
+use self::state::{SERVICE_NAME, State};
+use self::store::Lane;
+use self::watch::Source;
+use crate::admin::{Check, Gate as Probe, Health, Metrics};
+
+/// The running engine.
+#[derive(Clone)]
+pub struct Engine {
+    shared: Arc<Shared>,
+}
+
+/// What the engine's tasks share.
+pub struct Shared {
+    state: Mutex<State>,
+    virt: Api,
+    host: Api,
+    gate: Gate,
+    notes: Notes,
+    events: HostEvents,
+    /// Metrics.
+    pub metrics: Metrics,
+    wake: Notify,
+    /// Counts changes of virtual nodes and host Services, for those who follow them.
+    changes: latest::Sender<u64>,
+    /// Sources whose first list is not in yet.
+    unlisted: latest::Sender<BTreeSet<String>>,
+    virtual_check: Check,
+    host_check: Check,
+}
+
+impl Engine {
+    /// Starts to mirror, as soon as all first lists are in.
+    ///
+    /// `settings` and both APIs belong to one virtual cluster; `kinds` are the ones that its configuration turns on.
+    pub fn start(
+        settings: Settings,
+        kinds: Vec<Box<dyn Mirror>>,
+        virt: Api,
+        host: Api,
+        health: &Health,
+        metrics: Metrics,
+        stop: CancellationToken,
+    ) -> Engine {
+        let sources = sources(&settings, &kinds);
+        let unlisted = sources.iter().map(name_of).collect();
+        let standing: Vec<PlanKey> = (0u8..)
+            .zip(&kinds)
+            .flat_map(|(index, kind)| {
+                kind.standing().into_iter().map(move |key| PlanKey { kind: index, key })
+            })
+            .collect();
+        let mut state = State::new(settings, kinds);
+        standing.into_iter().for_each(|key| state.queue.push(key));
+        let shared = Arc::new(Shared {
+            state: Mutex::new(state),
+            notes: Notes::start(virt.clone()),
+            events: HostEvents::default(),
+            gate: Gate::new(health.register("store", Probe::Ready)),
+            virtual_check: health.register("virtual-api", Probe::Ready),
+            host_check: health.register("host-api", Probe::Ready),
+            virt,
+            host,
+            metrics,
+            wake: Notify::new(),
+            changes: latest::Sender::new(0),
+            unlisted: latest::Sender::new(unlisted),
+        });
+        for source in sources {
+            let watching = watch::run(Arc::clone(&shared), source);
+            tokio::spawn(stopped_by(stop.clone(), watching));
+        }
+        tokio::spawn(stopped_by(stop.clone(), host_events::run(Arc::clone(&shared))));
+        tokio::spawn(stopped_by(stop.clone(), open_when_listed(Arc::clone(&shared))));
+        tokio::spawn(dispatch::run(Arc::clone(&shared), stop));
+        Engine { shared }
+    }
+
+    /// The host twin of a virtual pod, for those who pass streams through to it.
+    pub fn host_pod(&self, pod: &Virtual<Key>) -> Option<Host<Object>> {
+        let state = self.shared.state();
+        let key = PlanKey { kind: state.kind_of(&PODS)?, key: pod.clone() };
+        state.view(&key)?.host().cloned()
+    }
+
+    /// A virtual object as the cache has it.
+    pub fn virtual_object(
+        &self,
+        kind: &'static Resource,
+        key: &Virtual<Key>,
+    ) -> Option<Virtual<Object>> {
+        self.shared.state().store(Side::Virtual, kind)?.get(key).map(Virtual)
+    }
+
+    /// All virtual objects of a resource, as the cache has them.
+    pub fn virtual_objects(&self, kind: &'static Resource) -> Vec<Virtual<Object>> {
+        let state = self.shared.state();
+        let Some(store) = state.store(Side::Virtual, kind) else { return Vec::new() };
+        store.keys().filter_map(|key| store.get(key)).map(Virtual).collect()
+    }
+
+    /// All host objects of a resource that belong to virtual objects of one kind.
+    pub fn host_objects(
+        &self,
+        host_kind: &'static Resource,
+        of: &'static Resource,
+    ) -> Vec<Host<Object>> {
+        self.shared.state().all_owned(host_kind, of)
+    }
+
+    /// Follows virtual nodes and host Services: the value changes with them.
+    pub fn node_changes(&self) -> latest::Receiver<u64> {
+        self.shared.changes.subscribe()
+    }
+
+    /// Sizes of the caches, for `/metrics`.
+    pub fn store_sizes(&self) -> Vec<(&'static str, Side, usize)> {
+        let state = self.shared.state();
+        state.stores().map(|((side, kind), store)| (kind.plural, *side, store.len())).collect()
+    }
+
+    /// How many keys of each kind wait or are under way, for `/metrics`.
+    pub fn queue_depths(&self) -> Vec<(&'static str, usize)> {
+        let state = self.shared.state();
+        let depths = state.queue.depths();
+        let kinds = (0u8..).zip(&state.kinds);
+        kinds
+            .map(|(index, kind)| {
+                (kind.kind().plural, depths.get(&index).copied().unwrap_or_default())
+            })
+            .collect()
+    }
+
+    /// What is going on, for `/debug/state`.
+    pub fn debug_state(&self) -> serde_json::Value {
+        let state = self.shared.state();
+        let stores = state.stores().map(|((side, kind), store)| {
+            serde_json::json!({"side": side.to_string(), "kind": kind.plural, "objects": store.len()})
+        });
+        serde_json::json!({
+            "queue": state.queue.depth(),
+            "readOnly": self.shared.gate.reason(),
+            "unlisted": *self.shared.unlisted.borrow(),
+            "stores": stores.collect::<Vec<_>>(),
+        })
+    }
+}
+
+impl Shared {
+    fn state(&self) -> MutexGuard<'_, State> {
+        // A panic while the lock was held would have ended the process: release builds abort.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn api(&self, side: Side) -> &Api {
+        match side {
+            Side::Virtual => &self.virt,
+            Side::Host => &self.host,
+        }
+    }
+
+    /// Something changed: whoever waits for work looks again.
+    fn wake(&self) {
+        self.wake.notify_one();
+        let now = self.state().node_changes;
+        self.changes.send_if_modified(|seen| std::mem::replace(seen, now) != now);
+    }
+
+    fn woken(&self) -> impl Future<Output = ()> + '_ {
+        self.wake.notified()
+    }
+
+    fn listed(&self, source: &Source) {
+        self.reachable(source.side);
+        let name = name_of(source);
+        self.unlisted.send_if_modified(|unlisted| unlisted.remove(&name));
+        self.wake();
+    }
+
+    /// Waits until all first lists of the host are in.
+    async fn host_listed(&self) {
+        let mut unlisted = self.unlisted.subscribe();
+        let host = Side::Host.to_string();
+        // Fails only when the sender is gone, with the engine.
+        let _gone =
+            unlisted.wait_for(|names| !names.iter().any(|name| name.starts_with(&host))).await;
+    }
+
+    fn reachable(&self, side: Side) {
+        match side {
+            Side::Virtual => self.virtual_check.ok(),
+            Side::Host => self.host_check.ok(),
+        }
+    }
+
+    fn unreachable(&self, side: Side, error: &ApiError) {
+        match side {
+            Side::Virtual => self.virtual_check.failing(error.to_string()),
+            Side::Host => self.host_check.failing(error.to_string()),
+        }
+    }
+}
+
+async fn open_when_listed(shared: Arc<Shared>) {
+    let mut unlisted = shared.unlisted.subscribe();
+    if unlisted.wait_for(BTreeSet::is_empty).await.is_ok() {
+        shared.gate.open();
+        shared.wake();
+        tracing::info!("all caches are filled, mirroring begins");
+    }
+}
+
+async fn stopped_by(stop: CancellationToken, work: impl Future<Output = ()>) {
+    tokio::select! {
+        () = stop.cancelled() => {}
+        () = work => {}
+    }
+}
+
+fn name_of(source: &Source) -> String {
+    format!("{} {} {}", source.side, source.kind, source.query)
+}
+
+/// What must be watched for these kinds.
+fn sources(settings: &Settings, kinds: &[Box<dyn Mirror>]) -> Vec<Source> {
+    let mut virtual_kinds = BTreeSet::from([&NAMESPACES]);
+    let mut host_kinds = std::collections::BTreeMap::new();
+    for kind in kinds {
+        virtual_kinds.insert(kind.kind());
+        virtual_kinds.extend(kind.neighbours());
+        let narrowed = kind.also_labelled();
+        // Two kinds may keep their objects in one host resource; then neither may narrow the watch.
+        host_kinds.entry(kind.host_kind()).and_modify(|label| *label = None).or_insert(narrowed);
+    }
+    for side in kinds.iter().flat_map(|kind| kind.side_kinds()) {
+        host_kinds.entry(side).and_modify(|label| *label = None).or_insert(None);
+    }
+    let namespace = settings.host_namespace.clone();
+    let host = |kind, query: String, lane| Source {
+        side: Side::Host,
+        kind,
+        namespace: namespace.clone(),
+        query,
+        lane,
+    };
+    let mut sources: Vec<Source> = host_kinds
+        .into_iter()
+        .map(|(kind, narrowed)| {
+            let narrowed =
+                narrowed.map(|(key, value)| format!(",{key}={value}")).unwrap_or_default();
+            host(
+                kind,
+                escaped(
+                    "labelSelector",
+                    &format!("{}={}{narrowed}", labels::MANAGED_BY, settings.name),
+                ),
+                Lane::Ours,
+            )
+        })
+        .collect();
+    sources.push(host(
+        &SERVICES,
+        escaped("fieldSelector", &format!("metadata.name={}", settings.name)),
+        Lane::ControlPlane,
+    ));
+    sources.push(host(
+        &ENDPOINT_SLICES,
+        escaped("labelSelector", &format!("{SERVICE_NAME}={}", settings.name)),
+        Lane::ControlPlane,
+    ));
+    sources.push(host(&EVENTS, String::new(), Lane::Ours));
+    sources.extend(virtual_kinds.into_iter().map(|kind| Source {
+        side: Side::Virtual,
+        kind,
+        namespace: String::new(),
+        query: String::new(),
+        lane: Lane::Ours,
+    }));
+    sources
+}
+
+fn escaped(name: &str, selector: &str) -> String {
+    let mut query = String::new();
+    for byte in selector.bytes() {
+        match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' => {
+                query.push(char::from(byte))
+            }
+            other => query.push_str(&format!("%{other:02X}")),
+        }
+    }
+    format!("&{name}={query}")
+}

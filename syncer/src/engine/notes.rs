@@ -1,0 +1,97 @@
+//! Posts what plans have to say as events on virtual objects, each once.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use serde_json::{Value, json};
+use tokio::sync::mpsc;
+use vcluster_syncer_core::names::short_hash;
+use vcluster_syncer_core::resource::EVENTS;
+use vcluster_syncer_core::{Key, Note, PatchForm, Side};
+
+use super::api::Api;
+use super::queue::PlanKey;
+use super::state::State;
+
+/// How many last notes are remembered, to not repeat them; then all are forgotten at once.
+const REMEMBERED: usize = 4096;
+
+/// Where notes are dropped for posting. Posting never holds up a plan.
+pub struct Notes {
+    last: Mutex<HashMap<PlanKey, Note>>,
+    sender: mpsc::UnboundedSender<Posting>,
+}
+
+struct Posting {
+    key: Key,
+    event: Value,
+}
+
+impl Notes {
+    /// Starts the task that posts to the virtual API.
+    pub fn start(api: Api) -> Notes {
+        let (sender, receiver) = mpsc::unbounded_channel();
+        tokio::spawn(post_all(api, receiver));
+        Notes { last: Mutex::default(), sender }
+    }
+
+    /// Posts a note on the virtual object of a key, unless it was the last that was said about it.
+    pub fn post(&self, state: &State, key: &PlanKey, note: &Note) {
+        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        if last.get(key) == Some(note) {
+            return;
+        }
+        if last.len() >= REMEMBERED {
+            last.clear();
+        }
+        last.insert(key.clone(), note.clone());
+        drop(last);
+        let Some(mirror) = state.mirror(key) else { return };
+        let kind = mirror.kind();
+        let uid = state
+            .store(Side::Virtual, kind)
+            .and_then(|store| Some(store.entry(&key.key)?.uid.to_string()));
+        let namespace =
+            if key.key.namespace().is_empty() { "default" } else { key.key.namespace() };
+        let hash = short_hash(&format!(
+            "{}{}{}",
+            uid.as_deref().unwrap_or_default(),
+            note.reason,
+            note.message
+        ));
+        let name = format!("{}.{hash}", key.key.name());
+        let now = jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
+        let event = json!({
+            "apiVersion": "v1", "kind": "Event",
+            "metadata": {"name": name, "namespace": namespace},
+            "involvedObject": {
+                "apiVersion": kind.api_version(), "kind": kind.kind, "name": key.key.name(),
+                "namespace": key.key.namespace(), "uid": uid,
+            },
+            "type": if note.warning { "Warning" } else { "Normal" },
+            "reason": note.reason,
+            "message": note.message,
+            "source": {"component": format!("{}-syncer", kind.kind.to_lowercase())},
+            "firstTimestamp": now, "lastTimestamp": now, "count": 1,
+        });
+        // Fails only when the syncer is stopping.
+        let _stopping = self.sender.send(Posting { key: Key::new(namespace, &name), event });
+    }
+}
+
+async fn post_all(api: Api, mut receiver: mpsc::UnboundedReceiver<Posting>) {
+    let api = Arc::new(api);
+    while let Some(Posting { key, event }) = receiver.recv().await {
+        match api.create(&EVENTS, &key, &event).await {
+            Ok(_) => {}
+            // Said before, by an earlier run or long ago: say it again.
+            Err(error) if error.code() == 409 => {
+                let last = json!({"lastTimestamp": event.get("lastTimestamp")});
+                if let Err(error) = api.patch(&EVENTS, &key, None, PatchForm::Merge, &last).await {
+                    tracing::debug!(%key, %error, "event not repeated");
+                }
+            }
+            Err(error) => tracing::debug!(%key, %error, "event not posted"),
+        }
+    }
+}

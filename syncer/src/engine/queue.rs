@@ -1,0 +1,224 @@
+//! The work queue: one flight per key, nothing lost, nothing twice.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use std::time::{Duration, Instant};
+
+use vcluster_syncer_core::{Key, Virtual};
+
+/// What is planned: one virtual key of one kind, by the kind's place in the list of kinds.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct PlanKey {
+    /// Index in the engine's list of kinds.
+    pub kind: u8,
+    /// The virtual key.
+    pub key: Virtual<Key>,
+}
+
+/// Longest wait between two tries of a key that keeps failing.
+const LONGEST_WAIT: Duration = Duration::from_secs(60);
+/// First wait after a failure.
+const FIRST_WAIT: Duration = Duration::from_millis(100);
+
+/// Keys that are ready, in flight, or waiting for a time.
+#[derive(Default)]
+pub struct Queue {
+    ready: VecDeque<PlanKey>,
+    slots: HashMap<PlanKey, Slot>,
+    timers: BTreeSet<(Instant, PlanKey)>,
+}
+
+#[derive(Default)]
+struct Slot {
+    queued: bool,
+    in_flight: bool,
+    /// It changed while in flight: plan again after landing.
+    dirty: bool,
+    failures: u32,
+    timer: Option<Instant>,
+    since: Option<Instant>,
+}
+
+impl Queue {
+    /// Something about this key changed.
+    pub fn push(&mut self, key: PlanKey) {
+        let slot = self.slots.entry(key.clone()).or_default();
+        slot.since.get_or_insert_with(Instant::now);
+        if slot.in_flight {
+            slot.dirty = true;
+        } else if !slot.queued {
+            slot.queued = true;
+            self.ready.push_back(key);
+        }
+    }
+
+    /// Plan this key at a time, unless something changes before. Only the earliest wish is kept.
+    pub fn push_at(&mut self, key: PlanKey, at: Instant) {
+        let slot = self.slots.entry(key.clone()).or_default();
+        if slot.timer.is_some_and(|timer| timer <= at) {
+            return;
+        }
+        if let Some(later) = slot.timer.replace(at) {
+            self.timers.remove(&(later, key.clone()));
+        }
+        self.timers.insert((at, key));
+    }
+
+    /// Takes the next key, which is then in flight. Also returns when it first became due.
+    pub fn pop(&mut self, now: Instant) -> Option<(PlanKey, Instant)> {
+        self.wake_timers(now);
+        let key = self.ready.pop_front()?;
+        let slot = self.slots.entry(key.clone()).or_default();
+        slot.queued = false;
+        slot.in_flight = true;
+        let since = slot.since.take().unwrap_or(now);
+        if let Some(timer) = slot.timer.take() {
+            self.timers.remove(&(timer, key.clone()));
+        }
+        Some((key, since))
+    }
+
+    /// The flight of a key ended well.
+    pub fn land(&mut self, key: &PlanKey) {
+        if let Some(slot) = self.slots.get_mut(key) {
+            slot.failures = 0;
+        }
+        self.end_flight(key);
+    }
+
+    /// The flight of a key failed: it is planned again after a growing wait, or after `wait` where the server said so.
+    ///
+    /// A change in the meantime does not shorten the wait: it would turn a refusing server into a busy loop.
+    pub fn fail(&mut self, key: &PlanKey, wait: Option<Duration>, now: Instant) {
+        let failures = self.slots.get_mut(key).map_or(0, |slot| {
+            slot.failures = slot.failures.saturating_add(1);
+            slot.dirty = false;
+            slot.failures
+        });
+        self.end_flight(key);
+        let grown =
+            FIRST_WAIT.saturating_mul(1 << failures.saturating_sub(1).min(12)).min(LONGEST_WAIT);
+        self.push_at(key.clone(), now + wait.unwrap_or(grown));
+    }
+
+    /// Whether the last flight of a key failed.
+    pub fn has_failed(&self, key: &PlanKey) -> bool {
+        self.slots.get(key).is_some_and(|slot| slot.failures > 0)
+    }
+
+    /// When the next timer is due.
+    pub fn next_timer(&self) -> Option<Instant> {
+        self.timers.first().map(|(at, _)| *at)
+    }
+
+    /// How many keys are ready or in flight.
+    pub fn depth(&self) -> usize {
+        self.slots.values().filter(|slot| slot.queued || slot.in_flight).count()
+    }
+
+    /// How many keys of each kind are ready or in flight.
+    pub fn depths(&self) -> BTreeMap<u8, usize> {
+        let mut depths = BTreeMap::new();
+        for (key, slot) in &self.slots {
+            *depths.entry(key.kind).or_default() += usize::from(slot.queued || slot.in_flight);
+        }
+        depths
+    }
+
+    fn end_flight(&mut self, key: &PlanKey) {
+        let Some(slot) = self.slots.get_mut(key) else { return };
+        slot.in_flight = false;
+        if std::mem::take(&mut slot.dirty) {
+            slot.queued = true;
+            self.ready.push_back(key.clone());
+        } else if slot.timer.is_none() && slot.failures == 0 {
+            self.slots.remove(key);
+        }
+    }
+
+    fn wake_timers(&mut self, now: Instant) {
+        while let Some((at, key)) = self.timers.first().cloned() {
+            if at > now {
+                return;
+            }
+            self.timers.pop_first();
+            if let Some(slot) = self.slots.get_mut(&key) {
+                slot.timer = None;
+            }
+            self.push(key);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn key(name: &str) -> PlanKey {
+        PlanKey { kind: 0, key: Virtual(Key::cluster(name)) }
+    }
+
+    #[test]
+    fn a_change_in_flight_is_planned_after_landing() {
+        let (mut queue, now) = (Queue::default(), Instant::now());
+        queue.push(key("a"));
+        queue.push(key("a"));
+        assert!(queue.pop(now).is_some());
+        queue.push(key("a"));
+        assert_eq!(queue.pop(now), None);
+        queue.land(&key("a"));
+        assert!(queue.pop(now).is_some());
+        queue.land(&key("a"));
+        assert_eq!(queue.pop(now), None);
+        assert!(queue.slots.is_empty());
+    }
+
+    #[test]
+    fn failures_wait_longer_each_time_and_changes_do_not_hurry_them() {
+        let (mut queue, mut now) = (Queue::default(), Instant::now());
+        queue.push(key("a"));
+        let mut last = Duration::ZERO;
+        for _ in 0..5 {
+            assert!(queue.pop(now).is_some());
+            queue.push(key("a"));
+            queue.fail(&key("a"), None, now);
+            assert_eq!(queue.pop(now), None);
+            let wait = queue.next_timer().expect("a timer") - now;
+            assert!(wait > last);
+            last = wait;
+            now += wait;
+        }
+        assert!(queue.pop(now).is_some());
+        queue.land(&key("a"));
+        assert!(queue.slots.is_empty() && queue.timers.is_empty());
+    }
+
+    proptest! {
+        #[test]
+        fn no_change_is_ever_lost(steps in prop::collection::vec((0..4u8, 0..3u8), 0..60)) {
+            let (mut queue, mut now) = (Queue::default(), Instant::now());
+            let mut changed = std::collections::BTreeSet::new();
+            let mut flying: Vec<PlanKey> = Vec::new();
+            for (step, which) in steps {
+                let key = key(&which.to_string());
+                match step {
+                    0 => { queue.push(key.clone()); changed.insert(key); }
+                    1 => if let Some((key, _)) = queue.pop(now) {
+                        prop_assert!(!flying.contains(&key), "two flights of one key");
+                        changed.remove(&key);
+                        flying.push(key);
+                    },
+                    2 => if let Some(key) = flying.pop() { queue.land(&key); },
+                    _ => if let Some(key) = flying.pop() { queue.fail(&key, None, now); changed.insert(key); },
+                }
+            }
+            for key in flying.drain(..) { queue.land(&key); }
+            now += LONGEST_WAIT * 2;
+            while let Some((key, _)) = queue.pop(now) {
+                changed.remove(&key);
+                queue.land(&key);
+            }
+            prop_assert!(changed.is_empty(), "never planned: {changed:?}");
+        }
+    }
+}

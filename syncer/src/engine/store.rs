@@ -1,0 +1,376 @@
+//! The cache of one resource on one side, in as little memory as its use allows (design D7).
+
+use std::collections::{BTreeMap, HashMap};
+use std::ops::Bound;
+
+use vcluster_syncer_core::{Key, Object};
+
+use super::parse;
+
+/// The cached objects of one resource of one cluster.
+#[derive(Default)]
+pub struct Store {
+    entries: BTreeMap<Key, Entry>,
+    /// Versions that our own writes returned and that the watch has not delivered yet.
+    awaited: HashMap<Key, Awaited>,
+}
+
+/// One cached object.
+pub struct Entry {
+    /// UID.
+    pub uid: Box<str>,
+    /// Version, compared for equality only.
+    pub version: Box<str>,
+    lane: Lane,
+    body: Body,
+}
+
+/// Which watch an object came by. Two watches may fill one cache: of the marked objects, and of the control plane's own
+/// Service; a fresh list by one says nothing about the other's.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Lane {
+    /// The watch of all objects of ours.
+    #[default]
+    Ours,
+    /// The watch of what belongs to the control plane.
+    ControlPlane,
+}
+
+enum Body {
+    /// Only the identity is kept.
+    None,
+    /// Just parsed, and likely to be looked at again at once.
+    Hot(Object),
+    /// At rest: its JSON without white space, a fraction of the parsed form's size.
+    Cold(Box<[u8]>),
+}
+
+/// Writes of ours to one object, as far as the watch has not caught up with them.
+#[derive(Default)]
+struct Awaited {
+    /// A write is under way; versions that the watch delivers meanwhile.
+    in_flight: Option<Vec<Box<str>>>,
+    /// The version that our last write returned. Until the watch delivers it, what it delivers is older.
+    version: Option<Box<str>>,
+}
+
+/// What the watch or a write tells of an object.
+pub enum Change {
+    /// It is so.
+    Is(Object),
+    /// It is there; no more is kept of it.
+    Exists(parse::IdentityMeta),
+    /// It is gone; its last state's UID.
+    Gone {
+        /// Key of the object.
+        key: Key,
+        /// UID of the object.
+        uid: Box<str>,
+    },
+}
+
+impl Change {
+    /// The object's key.
+    pub fn key(&self) -> Key {
+        match self {
+            Change::Is(object) => object.key(),
+            Change::Exists(identity) => Key::new(&identity.namespace, &identity.name),
+            Change::Gone { key, .. } => key.clone(),
+        }
+    }
+}
+
+impl Store {
+    /// Takes in what a watch delivers. Returns whether it changed anything: an echo of our own write does not.
+    pub fn observe(&mut self, lane: Lane, change: Change) -> bool {
+        let key = change.key();
+        if let Change::Gone { uid, .. } = &change {
+            return self.remove(&key, uid);
+        }
+        let version = match &change {
+            Change::Is(object) => object.resource_version(),
+            Change::Exists(identity) => &identity.resource_version,
+            Change::Gone { .. } => "",
+        };
+        if let Some(awaited) = self.awaited.get_mut(&key) {
+            if let Some(seen) = &mut awaited.in_flight {
+                seen.push(version.into());
+            }
+            if let Some(wanted) = &awaited.version {
+                if **wanted == *version {
+                    awaited.version = None;
+                }
+                self.forget_awaited(&key);
+                return false;
+            }
+        }
+        if self.entries.get(&key).is_some_and(|entry| *entry.version == *version) {
+            return false;
+        }
+        self.put(lane, key, change);
+        true
+    }
+
+    /// A write of ours to this object begins.
+    pub fn begin_write(&mut self, key: &Key) {
+        self.awaited.entry(key.clone()).or_default().in_flight = Some(Vec::new());
+    }
+
+    /// A write of ours ended; `result` is the object as the server returned it. Returns whether the cache changed.
+    pub fn end_write(&mut self, key: &Key, result: Option<Object>) -> bool {
+        let seen = self
+            .awaited
+            .get_mut(key)
+            .and_then(|awaited| awaited.in_flight.take())
+            .unwrap_or_default();
+        let Some(object) = result else {
+            self.forget_awaited(key);
+            return false;
+        };
+        let version: Box<str> = object.resource_version().into();
+        let known = self.entries.get(key).is_some_and(|entry| entry.version == version);
+        if known || seen.contains(&version) {
+            // The watch was quicker: what the cache holds is this version or a later one.
+            self.forget_awaited(key);
+            return false;
+        }
+        self.awaited.entry(key.clone()).or_default().version = Some(version);
+        let lane = self.entries.get(key).map(|entry| entry.lane).unwrap_or_default();
+        self.put(lane, key.clone(), Change::Is(object));
+        true
+    }
+
+    /// Takes in a whole list. Returns the keys that changed, came or went.
+    pub fn replace(&mut self, lane: Lane, changes: Vec<Change>) -> Vec<Key> {
+        // Whatever was awaited, the watch that would have delivered it is over.
+        self.awaited.retain(|_, awaited| {
+            awaited.version = None;
+            awaited.in_flight.is_some()
+        });
+        let mut changed = Vec::new();
+        let (mut before, others): (BTreeMap<_, _>, _) = std::mem::take(&mut self.entries)
+            .into_iter()
+            .partition(|(_, entry)| entry.lane == lane);
+        self.entries = others;
+        for change in changes {
+            let key = change.key();
+            let old = before.remove(&key);
+            let version = match &change {
+                Change::Is(object) => object.resource_version().to_owned(),
+                Change::Exists(identity) => identity.resource_version.clone(),
+                Change::Gone { .. } => continue,
+            };
+            match old {
+                Some(old) if *old.version == *version => {
+                    self.entries.insert(key, old);
+                }
+                _ => {
+                    changed.push(key.clone());
+                    self.put(lane, key, change);
+                }
+            }
+        }
+        changed.extend(before.into_keys());
+        changed
+    }
+
+    /// Removes an object if it still is the one with this UID.
+    pub fn remove(&mut self, key: &Key, uid: &str) -> bool {
+        if self.entries.get(key).is_none_or(|entry| *entry.uid != *uid) {
+            return false;
+        }
+        self.entries.remove(key);
+        if let Some(awaited) = self.awaited.get_mut(key) {
+            awaited.version = None;
+        }
+        self.forget_awaited(key);
+        true
+    }
+
+    /// Puts in what a fresh read returned.
+    pub fn refresh(&mut self, object: Object) {
+        self.put(Lane::Ours, object.key(), Change::Is(object));
+    }
+
+    /// Identity of an object.
+    pub fn entry(&self, key: &Key) -> Option<&Entry> {
+        self.entries.get(key)
+    }
+
+    /// An object; nothing if it is absent or only its identity is kept.
+    pub fn get(&self, key: &Key) -> Option<Object> {
+        self.entries.get(key)?.object()
+    }
+
+    /// The objects of a namespace, in order of names.
+    pub fn in_namespace(&self, namespace: &str) -> impl Iterator<Item = Object> {
+        let prefix = format!("{namespace}/");
+        let from = Key::new(namespace, "");
+        let range = self.entries.range((Bound::Included(from), Bound::Unbounded));
+        range
+            .take_while(move |(key, _)| key.to_string().starts_with(&prefix))
+            .filter_map(|(_, entry)| entry.object())
+    }
+
+    /// All keys.
+    pub fn keys(&self) -> impl Iterator<Item = &Key> {
+        self.entries.keys()
+    }
+
+    /// How many objects.
+    pub fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    /// Folds an object to its resting form, after it has been looked at.
+    pub fn rest(&mut self, key: &Key) {
+        if let Some(entry) = self.entries.get_mut(key)
+            && let Body::Hot(object) = &entry.body
+            && let Ok(json) = serde_json::to_vec(object.value())
+        {
+            entry.body = Body::Cold(json.into_boxed_slice());
+        }
+    }
+
+    /// Keeps no more than the identity of an object.
+    pub fn strip(&mut self, key: &Key) {
+        if let Some(entry) = self.entries.get_mut(key) {
+            entry.body = Body::None;
+        }
+    }
+
+    fn put(&mut self, lane: Lane, key: Key, change: Change) {
+        let entry = match change {
+            Change::Is(object) => Entry {
+                uid: object.uid().into(),
+                version: object.resource_version().into(),
+                lane,
+                body: Body::Hot(object),
+            },
+            Change::Exists(identity) => Entry {
+                uid: identity.uid.into(),
+                version: identity.resource_version.into(),
+                lane,
+                body: Body::None,
+            },
+            Change::Gone { .. } => return,
+        };
+        self.entries.insert(key, entry);
+    }
+
+    fn forget_awaited(&mut self, key: &Key) {
+        if self
+            .awaited
+            .get(key)
+            .is_some_and(|awaited| awaited.version.is_none() && awaited.in_flight.is_none())
+        {
+            self.awaited.remove(key);
+        }
+    }
+}
+
+impl Entry {
+    /// Whether more than the identity is kept.
+    pub fn has_body(&self) -> bool {
+        !matches!(self.body, Body::None)
+    }
+
+    /// The object.
+    pub fn object(&self) -> Option<Object> {
+        match &self.body {
+            Body::None => None,
+            Body::Hot(object) => Some(object.clone()),
+            Body::Cold(json) => parse::object(json).ok(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn pod(version: &str, uid: &str) -> Object {
+        Object::new(
+            json!({"metadata": {"namespace": "a", "name": "b", "uid": uid, "resourceVersion": version}}),
+        )
+    }
+
+    fn key() -> Key {
+        Key::new("a", "b")
+    }
+
+    fn version(store: &Store) -> Option<String> {
+        store.get(&key()).map(|object| object.resource_version().to_owned())
+    }
+
+    #[test]
+    fn the_echo_of_our_own_write_changes_nothing() {
+        let mut store = Store::default();
+        store.begin_write(&key());
+        assert!(store.end_write(&key(), Some(pod("5", "u"))));
+        assert!(!store.observe(Lane::Ours, Change::Is(pod("5", "u"))));
+        assert!(store.observe(Lane::Ours, Change::Is(pod("6", "u"))));
+    }
+
+    #[test]
+    fn events_older_than_our_write_do_not_bring_the_past_back() {
+        let mut store = Store::default();
+        store.observe(Lane::Ours, Change::Is(pod("3", "u")));
+        store.begin_write(&key());
+        store.end_write(&key(), Some(pod("5", "u")));
+        assert!(!store.observe(Lane::Ours, Change::Is(pod("4", "u"))));
+        assert_eq!(version(&store).as_deref(), Some("5"));
+        assert!(!store.observe(Lane::Ours, Change::Is(pod("5", "u"))));
+        assert!(store.observe(Lane::Ours, Change::Is(pod("7", "u"))));
+    }
+
+    #[test]
+    fn a_watch_quicker_than_the_answer_is_not_overwritten() {
+        let mut store = Store::default();
+        store.begin_write(&key());
+        store.observe(Lane::Ours, Change::Is(pod("5", "u")));
+        store.observe(Lane::Ours, Change::Is(pod("6", "u")));
+        assert!(!store.end_write(&key(), Some(pod("5", "u"))));
+        assert_eq!(version(&store).as_deref(), Some("6"));
+        assert!(store.observe(Lane::Ours, Change::Is(pod("7", "u"))));
+    }
+
+    #[test]
+    fn a_late_delete_of_the_former_object_is_ignored() {
+        let mut store = Store::default();
+        store.observe(Lane::Ours, Change::Is(pod("3", "old")));
+        store.begin_write(&key());
+        store.end_write(&key(), Some(pod("9", "new")));
+        assert!(!store.observe(Lane::Ours, Change::Gone { key: key(), uid: "old".into() }));
+        assert_eq!(version(&store).as_deref(), Some("9"));
+    }
+
+    #[test]
+    fn a_list_ends_all_waiting_and_tells_what_changed() {
+        let mut store = Store::default();
+        store.begin_write(&key());
+        store.end_write(&key(), Some(pod("5", "u")));
+        assert_eq!(store.replace(Lane::Ours, vec![Change::Is(pod("6", "u"))]), vec![key()]);
+        assert!(store.observe(Lane::Ours, Change::Is(pod("7", "u"))));
+        assert_eq!(store.replace(Lane::Ours, vec![Change::Is(pod("7", "u"))]), vec![]);
+        assert_eq!(store.replace(Lane::Ours, vec![]), vec![key()]);
+    }
+
+    #[test]
+    fn resting_objects_are_the_same() {
+        let mut store = Store::default();
+        store.observe(Lane::Ours, Change::Is(pod("5", "u")));
+        store.rest(&key());
+        assert_eq!(store.get(&key()), Some(pod("5", "u")));
+        assert_eq!(store.in_namespace("a").count(), 1);
+        assert_eq!(store.in_namespace("").count() + store.in_namespace("a-b").count(), 0);
+        store.strip(&key());
+        assert_eq!(store.get(&key()), None);
+    }
+}

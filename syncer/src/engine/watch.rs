@@ -1,0 +1,207 @@
+//! One list and watch: keeps one cache at the state of its API server, through every fault.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::StreamExt as _;
+use serde_json::Value;
+use tokio::time::timeout;
+use vcluster_syncer_core::resource::EVENTS;
+use vcluster_syncer_core::{Key, Resource, Side};
+
+use super::Shared;
+use super::api::ApiError;
+use super::parse;
+use super::store::{Change, Lane};
+
+/// How long a watch is asked for; the server closes it then, and it goes on from where it was.
+const WATCH_FOR: Duration = Duration::from_secs(290);
+/// Silence after which a watch is taken for dead. Bookmarks come once a minute.
+const SILENCE: Duration = Duration::from_secs(310);
+
+/// What a watch is of.
+#[derive(Clone, Debug)]
+pub struct Source {
+    /// Which cluster.
+    pub side: Side,
+    /// Which resource.
+    pub kind: &'static Resource,
+    /// Which namespace, `""` for all.
+    pub namespace: String,
+    /// Selectors, `&labelSelector=...`, or nothing.
+    pub query: String,
+    /// Which part of the cache it fills.
+    pub lane: Lane,
+}
+
+enum End {
+    /// Go on from this version.
+    Resume(String),
+    /// The version is too old, or the past changed: list afresh.
+    Relist(&'static str),
+}
+
+/// Runs for ever.
+pub async fn run(shared: Arc<Shared>, source: Source) {
+    let mut failures = 0u32;
+    let mut resume: Option<String> = None;
+    loop {
+        let version = match resume.take() {
+            Some(version) => Ok(version),
+            None => list(&shared, &source).await,
+        };
+        let outcome = match version {
+            Ok(version) => watch(&shared, &source, version).await,
+            Err(error) => Err((error, None)),
+        };
+        match outcome {
+            Ok(End::Resume(version)) => {
+                failures = 0;
+                resume = Some(version);
+            }
+            Ok(End::Relist(reason)) => {
+                failures = failures.saturating_add(1);
+                shared.metrics.watch_restarted(source.kind.plural, source.side);
+                tracing::info!(side = %source.side, kind = %source.kind, reason, "watch starts afresh");
+                pause(failures).await;
+            }
+            Err((error, version)) => {
+                failures = failures.saturating_add(1);
+                resume = version;
+                shared.unreachable(source.side, &error);
+                tracing::warn!(side = %source.side, kind = %source.kind, error = %error, "watch failed, will retry");
+                pause(failures).await;
+            }
+        }
+    }
+}
+
+async fn pause(failures: u32) {
+    let grown = Duration::from_millis(50).saturating_mul(1 << failures.saturating_sub(1).min(10));
+    tokio::time::sleep(grown.min(Duration::from_secs(5))).await;
+}
+
+async fn list(shared: &Shared, source: &Source) -> Result<String, ApiError> {
+    let api = shared.api(source.side);
+    let listed =
+        timeout(Duration::from_secs(120), api.list(source.kind, &source.namespace, &source.query))
+            .await
+            .map_err(|_| ApiError::Transport("the list took longer than two minutes".into()))??;
+    shared.gate_list(source.side, &listed.version).await?;
+    if *source.kind == EVENTS {
+        shared.events.listed(listed.items);
+        shared.listed(source);
+        return Ok(listed.version);
+    }
+    let mut state = shared.state();
+    let mut changes = Vec::with_capacity(listed.items.len());
+    for item in listed.items {
+        match state.parse(source.side, source.kind, &item) {
+            Ok(change) => changes.push(change),
+            // One malformed object must not stall a whole kind.
+            Err(error) => {
+                tracing::warn!(kind = %source.kind, %error, "an object cannot be read and is left out")
+            }
+        }
+    }
+    state.replace(source.side, source.kind, source.lane, changes);
+    drop(state);
+    shared.listed(source);
+    Ok(listed.version)
+}
+
+async fn watch(
+    shared: &Shared,
+    source: &Source,
+    version: String,
+) -> Result<End, (ApiError, Option<String>)> {
+    let api = shared.api(source.side);
+    let mut at = version;
+    let opening = api.watch(source.kind, &source.namespace, &source.query, &at, WATCH_FOR);
+    let opened = timeout(Duration::from_secs(30), opening).await;
+    let lines = match opened
+        .unwrap_or_else(|_| Err(ApiError::Transport("no answer to the watch in 30 s".into())))
+    {
+        Ok(lines) => lines,
+        Err(error) if error.code() == 410 => return Ok(End::Relist("version expired")),
+        Err(error) => return Err((error, Some(at))),
+    };
+    shared.reachable(source.side);
+    let mut lines = std::pin::pin!(lines);
+    loop {
+        let line = match timeout(SILENCE, lines.next()).await {
+            Ok(Some(Ok(line))) => line,
+            Ok(Some(Err(error))) => return Err((error, Some(at))),
+            Ok(None) => return Ok(End::Resume(at)),
+            Err(_) => return Ok(End::Resume(at)),
+        };
+        match take(shared, source, &line, &at) {
+            Ok(Some(version)) => at = version,
+            Ok(None) => {}
+            Err(reason) => return Ok(End::Relist(reason)),
+        }
+    }
+}
+
+/// Takes in one line. Returns the version that it brings the watch to, or why the watch cannot go on.
+fn take(
+    shared: &Shared,
+    source: &Source,
+    line: &[u8],
+    at: &str,
+) -> Result<Option<String>, &'static str> {
+    let Ok(event) = serde_json::from_slice::<parse::WatchLine<'_>>(line) else {
+        return Err("unreadable event");
+    };
+    let json = event.object.get().as_bytes();
+    if event.kind == "ERROR" {
+        let status: Value = serde_json::from_slice(json).unwrap_or_default();
+        let expired = status.get("code").and_then(Value::as_u64) == Some(410);
+        return Err(if expired {
+            "version expired"
+        } else {
+            "the server ended the watch with an error"
+        });
+    }
+    let Ok(identity) = parse::identity(json) else {
+        return Err("event without an object");
+    };
+    let version = identity.resource_version.clone();
+    if went_back(at, &version) {
+        return Err("versions went back: the store was rolled back");
+    }
+    if event.kind == "BOOKMARK" {
+        return Ok(Some(version));
+    }
+    if *source.kind == EVENTS {
+        if event.kind != "DELETED" {
+            shared.events.seen(json);
+        }
+        return Ok(Some(version));
+    }
+    let mut state = shared.state();
+    let change = if event.kind == "DELETED" {
+        Change::Gone {
+            key: Key::new(&identity.namespace, &identity.name),
+            uid: identity.uid.into(),
+        }
+    } else {
+        match state.parse(source.side, source.kind, json) {
+            Ok(change) => change,
+            Err(error) => {
+                tracing::warn!(kind = %source.kind, %error, "an object cannot be read and is left out");
+                return Ok(Some(version));
+            }
+        }
+    };
+    state.observe(source.side, source.kind, source.lane, change);
+    drop(state);
+    shared.wake();
+    Ok(Some(version))
+}
+
+/// Whether a watch delivers a version below one that it delivered: the store behind the API server was replaced by an
+/// older one (design D6, the one place where versions are ordered).
+fn went_back(from: &str, to: &str) -> bool {
+    matches!((from.parse::<u64>(), to.parse::<u64>()), (Ok(from), Ok(to)) if to < from)
+}

@@ -1,0 +1,92 @@
+//! What the syncer itself puts into the virtual cluster: CoreDNS, and the names of the nodes for it.
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use serde_json::Value;
+use vcluster_config::Config;
+use vcluster_syncer_core::object::members;
+use vcluster_syncer_core::resource::NODES;
+use vcluster_syncer_core::{Object, Virtual};
+
+use super::manifests;
+use crate::coredns;
+use crate::engine::Engine;
+use crate::engine::api::Api;
+
+/// Between two tries of a manifest that the API server does not take yet.
+const BETWEEN_TRIES: Duration = Duration::from_millis(100);
+
+/// Applies CoreDNS, then keeps the names of nodes up to date. Runs for ever.
+pub async fn keep_dns(inside: Api, config: Config, engine: Engine) {
+    let settings = coredns::Settings { config: &config, host_dns: host_dns() };
+    let mut objects = match coredns::manifests(&settings) {
+        Ok(objects) => objects,
+        Err(problem) => {
+            tracing::error!(%problem, "CoreDNS is not deployed");
+            return;
+        }
+    };
+    let mut changes = engine.node_changes();
+    let mut known = names(&engine);
+    let place = objects.iter_mut().find(|object| is_config_map(object));
+    let Some(config_map) = place else {
+        apply_all(&inside, &objects).await;
+        return;
+    };
+    put_names(config_map, &known);
+    let mut config_map = config_map.clone();
+    apply_all(&inside, &objects).await;
+    while changes.changed().await.is_ok() {
+        let now = names(&engine);
+        if now != known {
+            put_names(&mut config_map, &now);
+            apply_all(&inside, std::slice::from_ref(&config_map)).await;
+            known = now;
+        }
+    }
+}
+
+async fn apply_all(inside: &Api, objects: &[Value]) {
+    let mut said = String::new();
+    for object in objects {
+        while let Err(error) = manifests::apply(inside, object).await {
+            let error = format!("{error:#}");
+            if error != said {
+                tracing::warn!(%error, "a manifest of CoreDNS cannot be applied, will retry");
+                said = error;
+            }
+            tokio::time::sleep(BETWEEN_TRIES).await;
+        }
+    }
+}
+
+fn is_config_map(object: &Value) -> bool {
+    let object = Object::new(object.clone());
+    object.str_at(&["kind"]) == Some("ConfigMap") && object.name() == coredns::CONFIG_MAP
+}
+
+fn put_names(config_map: &mut Value, text: &str) {
+    let data =
+        members(config_map).entry("data").or_insert_with(|| Value::Object(serde_json::Map::new()));
+    members(data).insert(coredns::NODE_HOSTS.into(), text.into());
+}
+
+/// The addresses and names of the virtual nodes, as a hosts file.
+fn names(engine: &Engine) -> String {
+    let nodes = engine.virtual_objects(&NODES);
+    coredns::node_hosts(nodes.iter().filter_map(|node| Some((address(node)?, node.name()))))
+}
+
+fn address(node: &Virtual<Object>) -> Option<IpAddr> {
+    let addresses = node.items_at(&["status", "addresses"]).iter();
+    let mut internal = addresses
+        .filter(|address| address.get("type").and_then(Value::as_str) == Some("InternalIP"));
+    internal.find_map(|address| address.get("address")?.as_str()?.parse().ok())
+}
+
+/// The host's DNS server: the one that this pod asks.
+fn host_dns() -> Option<IpAddr> {
+    let text = std::fs::read_to_string("/etc/resolv.conf").ok()?;
+    text.lines().find_map(|line| line.strip_prefix("nameserver ")?.trim().parse().ok())
+}

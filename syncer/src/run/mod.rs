@@ -1,0 +1,130 @@
+//! `syncer run`: which rooms there are, and in what order they open.
+//!
+//! The own door first, so that whoever waits can see for what; then the kubeconfig for clients, which needs no API
+//! server; then, as soon as the virtual API server answers, the engine, the kubelet API and CoreDNS.
+
+mod clusters;
+mod inside;
+mod manifests;
+mod nodes;
+mod publish;
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use anyhow::Context as _;
+use prometheus_client::registry::Registry;
+use tokio::net::TcpListener;
+use vcluster_config::Loaded;
+use vcluster_syncer_core::kinds;
+
+use crate::admin::{Admin, Health, Metrics, Process, QueueDepths, StoreObjects};
+use crate::engine::Engine;
+use crate::kubelet::KubeletMetrics;
+use crate::logging::LogLevel;
+use crate::shutdown::Shutdown;
+
+/// Time between SIGTERM and giving up on what is under way. Less than the pod's grace period.
+const GRACE: Duration = Duration::from_secs(10);
+
+/// Arguments of `syncer run`.
+#[derive(Debug, Clone, clap::Args)]
+pub struct RunArgs {
+    /// The name of the virtual cluster.
+    #[arg(long, env = "VCLUSTER_NAME")]
+    pub name: String,
+    /// The namespace on the host.
+    #[arg(long, env = "POD_NAMESPACE")]
+    pub namespace: String,
+    /// The options of the virtual cluster.
+    #[arg(long, default_value = "/etc/vcluster/config.yaml")]
+    pub config: PathBuf,
+    /// Where `syncer init` wrote the certificates and kubeconfigs.
+    #[arg(long, default_value = "/pki")]
+    pub pki: PathBuf,
+    /// Image of the syncer itself, for the init container that writes `/etc/hosts` of pods with a subdomain.
+    #[arg(long, env = "SYNCER_IMAGE", default_value = "")]
+    pub image: String,
+    /// Where the own door listens: health, metrics, log level.
+    #[arg(long, env = "ADMIN_ADDRESS", default_value = "0.0.0.0:8080")]
+    pub admin: SocketAddr,
+    /// The host's kubeconfig; the pod's ServiceAccount when absent.
+    #[arg(long, env = "HOST_KUBECONFIG")]
+    pub host_kubeconfig: Option<PathBuf>,
+}
+
+/// Runs until SIGTERM.
+///
+/// # Errors
+/// With what is wrong and what to do about it, when the syncer cannot start.
+pub async fn run(args: RunArgs, log_level: LogLevel) -> anyhow::Result<()> {
+    let shutdown = Shutdown::on_signals(GRACE)?;
+    let text = std::fs::read_to_string(&args.config)
+        .with_context(|| format!("the options cannot be read from {}", args.config.display()))?;
+    let Loaded { config, .. } = vcluster_config::load(&args.config.display().to_string(), &text)?;
+
+    let mut registry = Registry::default();
+    let metrics = Metrics::register(&mut registry);
+    let kubelet_metrics = KubeletMetrics::register(&mut registry);
+    registry.register_collector(Box::new(Process));
+    let health = Health::default();
+    let engine: Arc<OnceLock<Engine>> = Arc::default();
+    let sizes = Arc::clone(&engine);
+    StoreObjects::register(&mut registry, move || {
+        sizes.get().map(Engine::store_sizes).unwrap_or_default()
+    });
+    let depths = Arc::clone(&engine);
+    QueueDepths::register(&mut registry, move || {
+        depths.get().map(Engine::queue_depths).unwrap_or_default()
+    });
+    let looked_at = Arc::clone(&engine);
+    let admin = Admin {
+        health: health.clone(),
+        registry,
+        log_level,
+        state: Arc::new(move || looked_at.get().map(Engine::debug_state).unwrap_or_default()),
+    };
+    let listener = TcpListener::bind(args.admin).await.with_context(|| {
+        format!("the address {} of health and metrics cannot be had", args.admin)
+    })?;
+    tokio::spawn(admin.serve(listener, shutdown.overdue().clone()));
+
+    let work = async {
+        let host = clusters::host(&args).await?;
+        publish::kubeconfigs(&host.api, &config, &args).await?;
+        let inside = clusters::inside(&args).await?;
+        let settings = clusters::settings(&args, &config, &host, &inside).await?;
+        let started = Engine::start(
+            settings.clone(),
+            kinds::all(),
+            inside.api.clone(),
+            host.api.clone(),
+            &health,
+            metrics,
+            shutdown.asked().clone(),
+        );
+        let started = engine.get_or_init(|| started).clone();
+        let nodes = nodes::serve(
+            &args,
+            &settings,
+            &host,
+            &inside,
+            started.clone(),
+            kubelet_metrics,
+            shutdown.clone(),
+        )?;
+        tokio::spawn(nodes);
+        tokio::spawn(inside::keep_dns(inside.api.clone(), config.clone(), started));
+        anyhow::Ok(())
+    };
+    tokio::select! {
+        done = work => done?,
+        () = shutdown.asked().cancelled() => {}
+    }
+    shutdown.asked().cancelled().await;
+    // The engine finishes what is in flight, streams end by themselves or when time is up.
+    tokio::time::timeout(GRACE, shutdown.overdue().cancelled()).await.ok();
+    Ok(())
+}
