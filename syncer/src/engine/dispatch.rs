@@ -112,14 +112,14 @@ fn decide(shared: &Shared, state: &mut State, key: &PlanKey) -> Option<Job> {
     state.looked(key, looked);
     let (outcome, job) = match decided {
         Ok(plan) => {
-            plan.notes.iter().for_each(|note| shared.notes.post(state, key, note));
+            plan.notes.iter().for_each(|note| shared.notes.say(state, key, note));
             if let Some(at) = plan.again_at {
                 state.queue.push_at(key.clone(), instant_of(at));
             }
             if plan.ops.is_empty() { ("nothing", None) } else { ("write", Some(Job::Write(plan))) }
         }
         Err(NotNow::Refused(note)) => {
-            shared.notes.post(state, key, &note);
+            shared.notes.say(state, key, &note);
             ("refused", None)
         }
         Err(NotNow::Waiting { on }) => {
@@ -203,7 +203,7 @@ async fn failed(shared: &Shared, key: &PlanKey, op: &Op, error: &ApiError) {
             tracing::warn!(kind = %op.kind, side = %op.side, key = %op.key, %error, "refused");
             let mut state = shared.state();
             let message = virtual_names(&note.message, key, op);
-            shared.notes.post(&state, key, &Note { message, ..note });
+            shared.notes.say(&state, key, &Note { message, ..note });
             state.queue.fail(key, None, Instant::now());
         }
         Next::Wait(wait) => {
@@ -230,7 +230,7 @@ async fn reread_after(shared: &Shared, key: &PlanKey, op: &Op, error: &ApiError)
     if taken {
         let message = "an object that does not belong to it has the name it would have on the host; \
                        that object is left alone";
-        shared.notes.post(
+        shared.notes.say(
             &state,
             key,
             &Note { warning: true, reason: "SyncError", message: message.into() },
@@ -247,7 +247,7 @@ async fn reread_after(shared: &Shared, key: &PlanKey, op: &Op, error: &ApiError)
 fn tell(shared: &Shared, state: &State, key: &PlanKey, op: &Op, message: &str) {
     let message =
         format!("the host refused the {}: {}", op.kind.kind, virtual_names(message, key, op));
-    shared.notes.post(state, key, &Note { warning: true, reason: "SyncError", message });
+    shared.notes.say(state, key, &Note { warning: true, reason: "SyncError", message });
 }
 
 /// Host names do not belong in a tenant's events.

@@ -35,8 +35,8 @@ impl Notes {
         Notes { last: Mutex::default(), sender }
     }
 
-    /// Posts a note on the virtual object of a key, unless it was the last that was said about it.
-    pub fn post(&self, state: &State, key: &PlanKey, note: &Note) {
+    /// Says a note as an event on the virtual object of a key, unless it was the last that was said about it.
+    pub fn say(&self, state: &State, key: &PlanKey, note: &Note) {
         let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
         if last.get(key) == Some(note) {
             return;
