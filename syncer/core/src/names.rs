@@ -29,6 +29,20 @@ pub fn cluster_marker(host_namespace: &str, vcluster: &str) -> String {
     joined(&[host_namespace, "x", vcluster], &[host_namespace, vcluster])
 }
 
+/// The name of the host Service of a virtual node: `VCLUSTER-node-NODE`.
+///
+/// A Service's name holds no dots, so those of the node become dashes as upstream has it; a name with dots is hashed
+/// then, since another node may have the dashes of its own. It is hashed too where the virtual cluster's name could be
+/// taken for another one's with the start of a node's.
+pub fn node_service(node: &str, vcluster: &str) -> String {
+    let dashed = node.replace('.', "-");
+    if dashed == node && !vcluster.contains("-node-") && !vcluster.ends_with("-node") {
+        return safe_concat(&[vcluster, "node", node]);
+    }
+    let exact = format!("{}:{vcluster}{}:{node}", vcluster.len(), node.len());
+    cut(&[vcluster, "node", &dashed].join("-"), &exact)
+}
+
 /// Joins parts with dashes; over 63 characters: the first 52, a dash and 10 hex digits of the whole's SHA-256.
 /// Upstream's `SafeConcatName`.
 pub fn safe_concat(parts: &[&str]) -> String {
@@ -122,6 +136,25 @@ mod tests {
             name = host_name(&name, "default", &format!("vc{level}"));
             assert!(name.len() <= MAX, "{name}");
             assert!(seen.insert(name.clone()));
+        }
+    }
+
+    #[test]
+    fn nodes_never_share_a_service() {
+        assert_eq!(node_service("node1", "my-vc"), "my-vc-node-node1");
+        let names = [
+            node_service("a.b", "vc"),
+            node_service("a-b", "vc"),
+            node_service("b", "vc-node-a"),
+            node_service("a-node-b", "vc"),
+            node_service("b", "vc-node"),
+            node_service("node-b", "vc"),
+            node_service("b", "vc-node-node"),
+            node_service("ip-10-0-0-1.eu-central-1.compute.internal.example.com", "vc"),
+        ];
+        for name in &names {
+            assert!(name.len() <= MAX && !name.contains('.') && !name.ends_with('-'), "{name}");
+            assert_eq!(names.iter().filter(|other| *other == name).count(), 1, "{name}");
         }
     }
 

@@ -23,6 +23,8 @@ pub struct Settings {
     pub all_secrets: bool,
     /// The virtual API server's version, `v1.34.4`: fake nodes report it as their kubelet's.
     pub kubernetes_version: String,
+    /// Processor architecture of the host, `amd64`: what fake nodes say they are.
+    pub architecture: String,
     /// Minor version of the host's API server (34 for 1.34): some pod fields exist only from one on.
     pub host_minor: u32,
     /// Priority classes are not mirrored by default; this one, if set, is given to every host pod.
@@ -52,6 +54,7 @@ impl Settings {
             all_config_maps: false,
             all_secrets: false,
             kubernetes_version: "v1.34.4".into(),
+            architecture: "amd64".into(),
             host_minor: 34,
             priority_class_name: None,
             runtime_class_name: None,

@@ -85,6 +85,7 @@ pub async fn settings(
         all_config_maps: to_host.config_maps.all,
         all_secrets: to_host.secrets.all,
         kubernetes_version: text(&inside_version, "gitVersion"),
+        architecture: architecture(&text(&host_version, "platform")),
         host_minor: minor(&text(&host_version, "minor")),
         priority_class_name: some(&to_host.pods.priority_class_name),
         runtime_class_name: some(&to_host.pods.runtime_class_name),
@@ -123,6 +124,11 @@ async fn retried<T, F: Future<Output = Result<T, ApiError>>>(what: &str, ask: im
         }
         tokio::time::sleep(BETWEEN_TRIES * 10).await;
     }
+}
+
+/// `amd64` of `linux/amd64`: the host's API server's, which is the best guess there is of its nodes'.
+fn architecture(platform: &str) -> String {
+    platform.split_once('/').map_or("amd64", |(_, architecture)| architecture).to_owned()
 }
 
 fn text(value: &Value, member: &str) -> String {

@@ -21,6 +21,7 @@ pub fn all() -> Vec<Box<dyn Mirror>> {
         Box::new(configmaps::ConfigMaps),
         Box::new(secrets::Secrets),
         Box::new(services::Services),
+        Box::new(nodes::Nodes),
         Box::new(endpoints::Endpoints),
         Box::new(endpointslices::EndpointSlices),
         Box::new(persistentvolumeclaims::Claims),
