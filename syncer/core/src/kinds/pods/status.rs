@@ -113,9 +113,12 @@ fn only_own(members: &mut Map<String, Value>, list: &str, containers: &[Value]) 
     statuses.retain(|status| {
         containers.iter().any(|container| text(container, "name") == text(status, "name"))
     });
-    for mounts in statuses.iter_mut().filter_map(|status| status.get_mut("volumeMounts")) {
-        if let Value::Array(mounts) = mounts {
+    for status in statuses.iter_mut().filter_map(Value::as_object_mut) {
+        if let Some(Value::Array(mounts)) = status.get_mut("volumeMounts") {
             mounts.retain(|mount| text(mount, "name") != hosts::REWRITER);
+            if mounts.is_empty() {
+                status.remove("volumeMounts");
+            }
         }
     }
     if statuses.is_empty() {
@@ -125,7 +128,6 @@ fn only_own(members: &mut Map<String, Value>, list: &str, containers: &[Value]) 
 
 fn difference(virt: &Virtual<Object>, wanted: Value) -> Option<Op> {
     let have = tidy(virt.at(&["status"]).unwrap_or(&json!({})));
-    let wanted = tidy(&wanted);
     let (none, mut patch, mut unknown_list) = (Map::new(), Map::new(), false);
     let (have, wanted) = (have.as_object().unwrap_or(&none), wanted.as_object().unwrap_or(&none));
     for (name, value) in wanted.iter().filter(|(name, _)| *name != "conditions") {
