@@ -4,6 +4,7 @@ pub mod configmaps;
 pub mod copied;
 pub mod endpoints;
 pub mod endpointslices;
+pub mod events;
 pub mod nodes;
 pub mod persistentvolumeclaims;
 pub mod persistentvolumes;
