@@ -21,6 +21,8 @@ pub enum Done {
     Object(Object),
     /// The object with this UID is gone.
     Gone(String),
+    /// The pod is bound to this node now; the server did not return it.
+    Bound(String),
     /// The server did it and did not return the object.
     Nothing,
 }
@@ -44,6 +46,10 @@ pub async fn carry_out(shared: &Shared, op: &Op) -> Result<(), ApiError> {
         Ok(Done::Gone(uid)) => {
             state.end_write(op.side, op.kind, &op.key, None);
             state.removed(op.side, op.kind, &op.key, &uid);
+        }
+        Ok(Done::Bound(node)) => {
+            state.end_write(op.side, op.kind, &op.key, None);
+            state.amend(op.side, op.kind, &op.key, &["spec", "nodeName"], &node);
         }
         Ok(Done::Nothing) => state.end_write(op.side, op.kind, &op.key, None),
         Err(error) => {
@@ -85,7 +91,7 @@ async fn execute(shared: &Shared, op: &Op, act: &Act) -> Result<Done, ApiError> 
                 "metadata": {"name": op.key.name(), "namespace": op.key.namespace(), "uid": uid},
                 "target": {"apiVersion": "v1", "kind": "Node", "name": node},
             });
-            api.post(op.kind, &op.key, "binding", &binding).await.map(|_| Done::Nothing)
+            api.post(op.kind, &op.key, "binding", &binding).await.map(|_| Done::Bound(node.clone()))
         }
         Act::WithTokens { requests, then } => {
             let requested =

@@ -5,12 +5,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use tokio::sync::mpsc;
-mod events {
-    use vcluster_syncer_core::*;
-    pub fn to_virtual(_: &Host<Object>, _: &Host<Object>, _: &Settings) -> Option<Virtual<Object>> {
-        None
-    }
-} //SHIM
+use vcluster_syncer_core::events;
 use vcluster_syncer_core::resource::{CLAIMS, EVENTS, PODS, SERVICES};
 use vcluster_syncer_core::{Host, Key, Object, PatchForm, Resource, Side, Virtual};
 

@@ -192,6 +192,20 @@ impl State {
         }
     }
 
+    /// The server did what it does not show in its answer: until the watch brings the object, plans must know of it.
+    pub fn amend(
+        &mut self,
+        side: Side,
+        kind: &'static Resource,
+        key: &Key,
+        path: &[&str],
+        value: &str,
+    ) {
+        if let Some(store) = self.stores.get_mut(&(side, kind)) {
+            store.amend(key, path, value);
+        }
+    }
+
     /// An object is known to be gone at once: the server said so.
     pub fn removed(&mut self, side: Side, kind: &'static Resource, key: &Key, uid: &str) {
         if self.stores.entry((side, kind)).or_default().remove(key, uid) {

@@ -192,6 +192,16 @@ impl Store {
         self.put(Lane::Ours, object.key(), Change::Is(object));
     }
 
+    /// Changes one field of an object in place; its version stays, so that the watch's own word replaces ours.
+    pub fn amend(&mut self, key: &Key, path: &[&str], value: &str) {
+        if let Some(entry) = self.entries.get_mut(key)
+            && let Some(mut object) = entry.object()
+        {
+            object.set(path, value);
+            entry.body = Body::Hot(object);
+        }
+    }
+
     /// Identity of an object.
     pub fn entry(&self, key: &Key) -> Option<&Entry> {
         self.entries.get(key)
