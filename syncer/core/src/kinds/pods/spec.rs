@@ -8,7 +8,7 @@ use crate::{Host, Key, Object, Settings, Virtual, World};
 
 use super::around::Around;
 use super::{
-    affinity, dns, downward, hosts, marks, paths, references, service_links, tokens, update,
+    affinity, dns, downward, hosts, marks, paths, references, service_links, token_sources, update,
     volumes,
 };
 
@@ -102,7 +102,7 @@ fn names(spec: &mut Value, virt: &Virtual<Object>, settings: &Settings) {
     volumes::translate(spec, virt);
     references::translate(spec, virt.namespace(), settings);
     // After the references: the names it writes are host names already.
-    tokens::mount(spec, virt.uid(), settings);
+    token_sources::mount(spec, virt.uid(), settings);
     downward::translate(spec, settings);
 }
 
@@ -127,4 +127,90 @@ fn node_to_return_to(virt: &Virtual<Object>) -> Option<&str> {
     });
     let node = virt.str_at(&["spec", "nodeName"]).filter(|node| !node.is_empty())?;
     scheduled.next().map(|_| node)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kinds::pods::alone::Alone;
+    use crate::kinds::pods::paths::text;
+
+    /// What a kubelet would read for a field of a pod.
+    fn read(pod: &Object, path: &str) -> String {
+        let (path, key) =
+            path.strip_suffix("']").and_then(|path| path.split_once("['")).unwrap_or((path, ""));
+        let value = match path {
+            "metadata.annotations" => pod.annotation(key),
+            "metadata.labels" => pod.label(key),
+            _ => panic!("a host's kubelet would read its own {path}"),
+        };
+        value.unwrap_or("nothing").to_owned()
+    }
+
+    #[test]
+    fn a_container_three_clusters_deep_reads_its_own_pod() {
+        let fields = [
+            ("metadata.name", "web-0"),
+            ("metadata.namespace", "shop"),
+            ("metadata.uid", "uid"),
+            ("metadata.labels['release']", "mine"),
+            ("metadata.labels['app']", "web"),
+            ("metadata.annotations['note']", "mine"),
+            ("metadata.annotations['vcluster.loft.sh/name']", "mine too"),
+            ("spec.serviceAccountName", "robot"),
+        ];
+        let env: Vec<Value> = fields
+            .iter()
+            .map(|(path, _)| json!({"name": "A", "valueFrom": {"fieldRef": {"fieldPath": path}}}))
+            .collect();
+        let mut pod = Object::new(json!({
+            "metadata": {
+                "name": "web-0", "namespace": "shop", "uid": "uid", "labels": {"app": "web", "release": "mine"},
+                "annotations": {"note": "mine", "vcluster.loft.sh/name": "mine too"},
+            },
+            "spec": {
+                "subdomain": "web", "serviceAccountName": "robot", "dnsPolicy": "Default",
+                "containers": [{"name": "web", "env": env}],
+                "affinity": {"podAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": [
+                    {"labelSelector": {"matchLabels": {"release": "mine"}}, "topologyKey": "zone"},
+                ]}},
+                "volumes": [
+                    {"name": "k", "secret": {"secretName": "keys"}},
+                    {"name": "t", "projected": {"sources": [{"serviceAccountToken": {"path": "t"}}]}},
+                ],
+            },
+        }));
+        for level in ["inner", "middle", "outer"] {
+            let settings = Settings { name: level.into(), ..Settings::example() };
+            let virt = Virtual(pod);
+            let key = crate::kinds::namespaced_host_key(&Virtual(virt.key()), &settings);
+            let around = Around {
+                namespace: Virtual(Object::new(json!({"metadata": {"labels": {"level": level}}}))),
+                api_ip: "10.0.0.1".into(),
+                dns_ip: None,
+                variables: service_links::of_api("10.0.0.1"),
+            };
+            let mut host = host_pod(&virt, &key, &around, &Alone::default(), &settings);
+            super::super::judge::pod(&host).expect("a host pod is a fit virtual pod");
+            host.0.set(&["metadata", "uid"], format!("uid-{level}"));
+            pod = host.0;
+        }
+        let spec = pod.at(&["spec"]).expect("a spec");
+        let container = paths::containers(spec).find(|of| text(of, "name") == "web").expect("it");
+        let read: Vec<String> = paths::each(container, "env[].valueFrom.fieldRef.fieldPath")
+            .into_iter()
+            .map(|path| read(&pod, path.as_str().unwrap()))
+            .collect();
+        assert_eq!(read, fields.map(|(_, wanted)| wanted));
+        // The init container of the innermost level writes the name; the others have nothing to add.
+        let init = spec["initContainers"].as_array().unwrap();
+        assert_eq!(init.len(), 1);
+        assert_eq!(init[0]["args"][8], "web-0.web.shop.svc.cluster.local");
+        // The pod matches its own affinity still.
+        let term = paths::each(
+            spec,
+            "affinity.podAffinity.requiredDuringSchedulingIgnoredDuringExecution[].labelSelector",
+        );
+        assert!(crate::selectors::matches(term[0], &pod), "{}", term[0]);
+    }
 }

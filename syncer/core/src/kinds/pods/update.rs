@@ -13,7 +13,8 @@ use crate::object::members;
 use crate::resource::PODS;
 use crate::{Host, Note, Object, Op, PatchForm, Settings, Side, Virtual};
 
-use super::paths::{each, text};
+use super::paths::text;
+use super::resize;
 
 /// Annotation on host pods: what was last sent of each changeable part, mostly as hashes, as a JSON object.
 pub const SYNCED: &str = "vcluster.loft.sh/synced-spec";
@@ -55,7 +56,7 @@ pub fn changes(
 
     let mut changes = Changes::default();
     let (spec, versioned) = spec_patch(virt, host, before.as_ref(), &changed);
-    let resources = resources_patch(virt, host, &changed);
+    let resources = resize::spec_patch(virt, host, &changed);
     if resources.is_some() && settings.host_minor < RESIZE {
         let message = format!(
             "the host cluster (1.{}) cannot change the resources of a running pod; make the pod anew",
@@ -163,54 +164,25 @@ fn spec_patch(
     ((!spec.is_empty()).then_some(Value::Object(spec)), versioned)
 }
 
-/// The resources that changed inside and differ on the host. What the host added stays.
-fn resources_patch(
-    virt: &Virtual<Object>,
-    host: &Host<Object>,
-    changed: &dyn Fn(&str) -> bool,
-) -> Option<Value> {
-    let mut spec = Map::new();
-    for (container, list) in containers(virt) {
-        let name = text(container, "name");
-        let Some(have) = named(host.items_at(&["spec", list]), name) else { continue };
-        if !changed(&format!("resources/{name}")) {
-            continue;
-        }
-        let mut differing = Map::new();
-        for kind in ["limits", "requests"] {
-            let amounts = each(container, "resources").into_iter().filter_map(|all| all.get(kind));
-            for (resource, amount) in amounts.filter_map(Value::as_object).flatten() {
-                let path = ["resources", kind, resource];
-                let same = path.iter().try_fold(have, |at, member| at.get(*member)) == Some(amount);
-                if !same {
-                    let amounts = differing.entry(kind).or_insert_with(|| json!({}));
-                    members(amounts).insert(resource.clone(), amount.clone());
-                }
-            }
-        }
-        if !differing.is_empty() {
-            push(&mut spec, list, json!({"name": name, "resources": differing}));
-        }
-    }
-    (!spec.is_empty()).then_some(Value::Object(spec))
-}
-
 fn patch(host: &Host<Object>, subresource: Option<&'static str>, body: Value) -> Op {
     Op::patch(Side::Host, &PODS, host, PatchForm::Strategic, subresource, body)
 }
 
-fn push(spec: &mut Map<String, Value>, list: &str, item: Value) {
+/// Adds an item to a list of a patch.
+pub fn push(spec: &mut Map<String, Value>, list: &str, item: Value) {
     if let Value::Array(items) = spec.entry(list).or_insert_with(|| json!([])) {
         items.push(item);
     }
 }
 
-fn containers(virt: &Virtual<Object>) -> impl Iterator<Item = (&Value, &'static str)> {
+/// The containers that have changeable parts, each with the name of its list.
+pub fn containers(virt: &Virtual<Object>) -> impl Iterator<Item = (&Value, &'static str)> {
     let lists = LISTS.into_iter();
     lists.flat_map(|list| virt.items_at(&["spec", list]).iter().map(move |item| (item, list)))
 }
 
-fn named<'a>(list: &'a [Value], name: &str) -> Option<&'a Value> {
+/// The item of this name.
+pub fn named<'a>(list: &'a [Value], name: &str) -> Option<&'a Value> {
     list.iter().find(|item| text(item, "name") == name)
 }
 
@@ -306,6 +278,14 @@ mod tests {
     }
 
     #[test]
+    fn only_new_ephemeral_containers_are_added() {
+        let virt = virt(json!({"ephemeralContainers": [{"name": "a"}, {"name": "b"}]}));
+        let host = host(&virt, json!({"ephemeralContainers": [{"name": "a"}]}));
+        let added: Vec<_> = added_containers(&virt, &host).collect();
+        assert_eq!(added, [&json!({"name": "b"})]);
+    }
+
+    #[test]
     fn resources_go_through_resize() {
         let sized = |cpu: &str| json!({"containers": [{"name": "a", "image": "i", "resources": {"requests": {"cpu": cpu}}}]});
         let have = json!({"containers": [{"name": "a", "image": "i",
@@ -323,13 +303,5 @@ mod tests {
         let old = Settings { host_minor: 32, ..Settings::example() };
         let changes = changes(&after, &host, None, &old);
         assert_eq!((changes.ops.len(), changes.notes.len(), changes.of_spec), (1, 1, false));
-    }
-
-    #[test]
-    fn only_new_ephemeral_containers_are_added() {
-        let virt = virt(json!({"ephemeralContainers": [{"name": "a"}, {"name": "b"}]}));
-        let host = host(&virt, json!({"ephemeralContainers": [{"name": "a"}]}));
-        let added: Vec<_> = added_containers(&virt, &host).collect();
-        assert_eq!(added, [&json!({"name": "b"})]);
     }
 }
