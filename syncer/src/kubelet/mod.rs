@@ -157,6 +157,8 @@ struct Served {
 impl KubeletServers {
     /// No node is served yet. All end with `shutdown`: ports are closed when it is asked for, streams when it is overdue.
     ///
+    /// Must be called within a Tokio runtime.
+    ///
     /// # Errors
     /// When no client can be made from `config.host`.
     pub fn new(config: KubeletConfig, shutdown: Shutdown) -> Result<Self, KubeletError> {

@@ -20,6 +20,8 @@ use super::{access, usage};
 
 const JSON: &str = "application/json";
 
+const NOT_SERVED: &str = "the nodes of a virtual cluster do not serve this path\n";
+
 /// A node, for the length of a request.
 pub(super) struct Node {
     pub(super) name: String,
@@ -33,21 +35,16 @@ impl Node {
         holder: Option<Caller>,
         request: Request<Incoming>,
     ) -> Answer {
-        let (word, answer) = match Route::parse(request.uri().path()) {
-            Ok(route) => {
-                let answer = match self.admit(&route, holder, &request).await {
-                    Ok(()) => self.serve(&route, request).await,
-                    Err(refusal) => refusal,
-                };
-                (route.word(), answer)
-            }
-            Err(_) => (
-                "refused",
-                plain(
-                    StatusCode::FORBIDDEN,
-                    "this path is not served by the nodes of a virtual cluster\n",
-                ),
-            ),
+        let uri = request.uri();
+        // A target that names a host (`http://...`) is for proxies.
+        let route = if uri.authority().is_none() { Route::parse(uri.path()).ok() } else { None };
+        let word = route.as_ref().map_or("refused", Route::word);
+        let answer = match route {
+            Some(route) => match self.admit(&route, holder, &request).await {
+                Ok(()) => self.serve(&route, request).await,
+                Err(refusal) => refusal,
+            },
+            None => plain(StatusCode::FORBIDDEN, NOT_SERVED),
         };
         tracing::debug!(
             node = self.name,
