@@ -55,8 +55,7 @@
   env:
     {{- include "vcluster.env.pod" . | nindent 4 }}
     {{- include "vcluster.env.host" . | nindent 4 }}
-    - { name: GOMEMLIMIT, value: 140MiB }
-    - { name: GOGC, value: "50" }
+    {{- include "vcluster.env.go" . | nindent 4 }}
     {{- with .Values.controlPlane.distro.k8s.env }}
     {{- toYaml . | nindent 4 }}
     {{- end }}

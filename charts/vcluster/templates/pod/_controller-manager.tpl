@@ -49,8 +49,7 @@
   {{- end }}
   env:
     {{- include "vcluster.env.host" . | nindent 4 }}
-    - { name: GOMEMLIMIT, value: 80MiB }
-    - { name: GOGC, value: "50" }
+    {{- include "vcluster.env.go" . | nindent 4 }}
     {{- with .Values.controlPlane.distro.k8s.env }}
     {{- toYaml . | nindent 4 }}
     {{- end }}

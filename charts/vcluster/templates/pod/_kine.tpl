@@ -23,7 +23,7 @@
   env:
     # SQLite rewrites its file at start, and has no other place for that.
     - { name: SQLITE_TMPDIR, value: /data }
-    - { name: GOMEMLIMIT, value: 60MiB }
+    {{- include "vcluster.env.go" . | nindent 4 }}
     {{- with include "vcluster.env.extra" . }}
     {{- . | nindent 4 }}
     {{- end }}
