@@ -52,16 +52,7 @@
   command: [kube-apiserver]
   args: {{- include "vcluster.apiserver.args" . | nindent 4 }}
   {{- end }}
-  env:
-    {{- include "vcluster.env.pod" . | nindent 4 }}
-    {{- include "vcluster.env.host" . | nindent 4 }}
-    {{- include "vcluster.env.go" . | nindent 4 }}
-    {{- with .Values.controlPlane.distro.k8s.env }}
-    {{- toYaml . | nindent 4 }}
-    {{- end }}
-    {{- with include "vcluster.env.extra" . }}
-    {{- . | nindent 4 }}
-    {{- end }}
+  env: {{- include "vcluster.env" (dict "root" . "ours" (list (include "vcluster.env.pod" .) (include "vcluster.env.host" .) (include "vcluster.env.go" .)) "extra" .Values.controlPlane.distro.k8s.env) | nindent 4 }}
   ports:
     - { name: https, containerPort: {{ $port }} }
   {{- if $probes.startupProbe.enabled }}

@@ -47,15 +47,7 @@
     - kube-controller-manager
     {{- include "vcluster.args" (dict "ours" $ours "extra" $program.extraArgs) | nindent 4 }}
   {{- end }}
-  env:
-    {{- include "vcluster.env.host" . | nindent 4 }}
-    {{- include "vcluster.env.go" . | nindent 4 }}
-    {{- with .Values.controlPlane.distro.k8s.env }}
-    {{- toYaml . | nindent 4 }}
-    {{- end }}
-    {{- with include "vcluster.env.extra" . }}
-    {{- . | nindent 4 }}
-    {{- end }}
+  env: {{- include "vcluster.env" (dict "root" . "ours" (list (include "vcluster.env.host" .) (include "vcluster.env.go" .)) "extra" .Values.controlPlane.distro.k8s.env) | nindent 4 }}
   livenessProbe:
     httpGet: { path: /healthz, port: 10257, scheme: HTTPS }
     initialDelaySeconds: 60

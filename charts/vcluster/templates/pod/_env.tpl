@@ -45,9 +45,21 @@
 - { name: GOGC, value: "40" }
 {{- end -}}
 
-{{/* The user's, for every program. */}}
-{{- define "vcluster.env.extra" -}}
-{{- with .Values.controlPlane.statefulSet.env }}{{ toYaml . }}{{ end -}}
+{{/* The variables of a program: ours and the user's, of which the last of a name counts (Helm cannot
+     upgrade a list that has a name twice). dict "root" $ "ours" LIST-OF-YAML "extra" LIST. */}}
+{{- define "vcluster.env" -}}
+{{- $all := list -}}
+{{- range .ours }}{{ $all = concat $all (fromYamlArray .) }}{{ end -}}
+{{- $all = concat $all .root.Values.controlPlane.statefulSet.env (.extra | default list) -}}
+{{- $last := dict -}}
+{{- range $all }}{{ $_ := set $last .name . }}{{ end -}}
+{{- $seen := dict -}}
+{{- $kept := list -}}
+{{- range $all -}}
+{{- if not (hasKey $seen .name) }}{{ $kept = append $kept (get $last .name) }}{{ end -}}
+{{- $_ := set $seen .name true -}}
+{{- end -}}
+{{- toYaml $kept -}}
 {{- end -}}
 
 {{- define "vcluster.mounts.extra" -}}

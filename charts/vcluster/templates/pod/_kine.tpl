@@ -20,13 +20,8 @@
   image: {{ include "vcluster.image" (merge (dict "root" .) $kine.image) | quote }}
   command: [kine]
   args: {{- include "vcluster.args" (dict "ours" $ours "extra" $kine.extraArgs) | nindent 4 }}
-  env:
-    # SQLite rewrites its file at start, and has no other place for that.
-    - { name: SQLITE_TMPDIR, value: /data }
-    {{- include "vcluster.env.go" . | nindent 4 }}
-    {{- with include "vcluster.env.extra" . }}
-    {{- . | nindent 4 }}
-    {{- end }}
+  # SQLite rewrites its file at start, and has no other place for that.
+  env: {{- include "vcluster.env" (dict "root" . "ours" (list "- { name: SQLITE_TMPDIR, value: /data }" (include "vcluster.env.go" .))) | nindent 4 }}
   resources: {{- toYaml $kine.resources | nindent 4 }}
   securityContext: {{- include "vcluster.containerSecurityContext" (dict "root" .) | nindent 4 }}
   volumeMounts:

@@ -13,11 +13,7 @@
   imagePullPolicy: {{ . }}
   {{- end }}
   args: [init]
-  env:
-    {{- include "vcluster.env.syncer" . | nindent 4 }}
-    {{- with include "vcluster.env.extra" . }}
-    {{- . | nindent 4 }}
-    {{- end }}
+  env: {{- include "vcluster.env" (dict "root" . "ours" (list (include "vcluster.env.syncer" .))) | nindent 4 }}
   resources: {{- toYaml .Values.controlPlane.statefulSet.syncer.resources | nindent 4 }}
   securityContext: {{- include "vcluster.containerSecurityContext" (dict "root" .) | nindent 4 }}
   volumeMounts:
@@ -36,11 +32,7 @@
     {{- range .Values.controlPlane.statefulSet.syncer.extraArgs }}
     - {{ . | quote }}
     {{- end }}
-  env:
-    {{- include "vcluster.env.syncer" . | nindent 4 }}
-    {{- with include "vcluster.env.extra" . }}
-    {{- . | nindent 4 }}
-    {{- end }}
+  env: {{- include "vcluster.env" (dict "root" . "ours" (list (include "vcluster.env.syncer" .))) | nindent 4 }}
   ports:
     - { name: metrics, containerPort: 8080 }
   livenessProbe:
