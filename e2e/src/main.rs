@@ -1,6 +1,7 @@
 //! The test bed's command line: a real host cluster on this machine.
 
 mod commands;
+mod promises;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -64,6 +65,8 @@ enum Command {
         /// Such as kube-apiserver or kubelet-node1
         component: String,
     },
+    /// Try the promises to users on the host cluster, which is started if it is not up
+    Suite(promises::Suite),
 }
 
 #[derive(Args)]
@@ -115,6 +118,7 @@ async fn run(cli: Cli) -> Result<ExitCode> {
             let profile = if dev { Profile::Dev } else { Profile::Release };
             commands::image(bed, profile, output.as_deref()).await?;
         }
+        Command::Suite(args) => return promises::run(bed, args).await,
         Command::Restart { component } => commands::restart(bed, &component).await?,
     }
     Ok(ExitCode::SUCCESS)

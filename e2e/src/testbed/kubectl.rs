@@ -33,6 +33,11 @@ impl Kubectl {
         Self { program: layout.bin().join("kubectl"), kubeconfig: layout.kubeconfig() }
     }
 
+    /// The same program for another cluster.
+    pub fn with(&self, kubeconfig: PathBuf) -> Self {
+        Self { program: self.program.clone(), kubeconfig }
+    }
+
     /// A command, for streams or other settings than [`run`](Self::run) has.
     pub fn command(&self, args: &[&str]) -> Command {
         let mut kubectl = command(&self.program);

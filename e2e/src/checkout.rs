@@ -1,0 +1,59 @@
+//! This checkout, and the programs that are built from it.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result, bail};
+use tokio::process::Command;
+
+use crate::testbed::{command, run};
+
+/// The top of the checkout.
+///
+/// # Errors
+/// When it has been moved since this program was built in it.
+pub fn root() -> Result<PathBuf> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .parent()
+        .context("the crate has no parent directory")?;
+    if !root.join("syncer").is_dir() {
+        bail!(
+            "{} is not there any more; this program must be run from the checkout it was built in",
+            root.display()
+        );
+    }
+    Ok(root.into())
+}
+
+/// cargo, at the top of the checkout.
+///
+/// # Errors
+/// As [`root`].
+pub fn cargo(args: &[&str]) -> Result<Command> {
+    let mut cargo = command(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    cargo.current_dir(root()?).args(args);
+    Ok(cargo)
+}
+
+/// Runs a build and returns the programs called `name` that it made.
+///
+/// # Errors
+/// When it does not compile, with the compiler's words.
+pub async fn built(build: &mut Command, name: &str) -> Result<PathBuf> {
+    let said = run(build.args(["--message-format", "json-render-diagnostics"])).await?;
+    said.lines()
+        .filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok())
+        .filter(|message| message.pointer("/target/name").is_some_and(|target| target == name))
+        .filter_map(|message| Some(PathBuf::from(message.get("executable")?.as_str()?)))
+        .next_back()
+        .with_context(|| format!("cargo named no program called {name}"))
+}
+
+/// Builds our command-line program, quickly.
+///
+/// # Errors
+/// When it does not compile, with the compiler's words.
+pub async fn vcluster() -> Result<PathBuf> {
+    built(&mut cargo(&["build", "--package", "vcluster-cli", "--bin", "vcluster"])?, "vcluster")
+        .await
+        .context("the command-line program does not compile")
+}

@@ -1,0 +1,80 @@
+//! `suite`: tries the promises to users.
+
+use std::io::Write as _;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::{Context as _, Result};
+use clap::Args;
+use e2e::checkout;
+use e2e::suite::{self, Company, Selection, Tally};
+use e2e::testbed::{Options, Profile, Progress, TestBed};
+
+/// Which promises, and how.
+#[derive(Args)]
+pub struct Suite {
+    /// Parts of names; all promises but the long ones when there are none
+    filters: Vec<String>,
+    /// Show the promises and try none
+    #[arg(long)]
+    list: bool,
+    /// Try those that take long too
+    #[arg(long)]
+    all: bool,
+    /// How many at a time
+    #[arg(long, default_value_t = 3)]
+    jobs: usize,
+    /// Compile the syncer quickly, without optimization
+    #[arg(long)]
+    dev: bool,
+    /// Use the syncer's image that the nodes have
+    #[arg(long)]
+    keep_image: bool,
+}
+
+/// `suite`: exits with 1 when a promise is broken.
+pub async fn run(bed: u8, args: Suite) -> Result<ExitCode> {
+    let selection = Selection { words: args.filters, long: args.all, jobs: args.jobs };
+    if args.list {
+        for promise in selection.promises() {
+            let long = if promise.company == Company::NobodyForLong { " (long)" } else { "" };
+            say(&format!("{}{long}\n    {}", promise.name, promise.about));
+        }
+        return Ok(ExitCode::SUCCESS);
+    }
+    let progress = Progress::new();
+    let profile = if args.dev { Profile::Dev } else { Profile::Release };
+    let testbed = host(bed, &progress).await?;
+    if !args.keep_image {
+        progress
+            .step("building and loading the syncer's image", testbed.load_syncer(profile))
+            .await?;
+    }
+    let vcluster = progress.step("building vcluster", checkout::vcluster()).await?;
+    let tally = suite::run(testbed, vcluster, &selection, evidence()?).await?;
+    Ok(summary(tally))
+}
+
+/// The host that the suite wants: two real nodes, and addresses for load balancers.
+pub async fn host(bed: u8, progress: &Progress) -> Result<TestBed> {
+    let options = Options { bed, nodes: 2, load_balancer: true, syncer: None };
+    Ok(TestBed::up(&options, progress).await?.0)
+}
+
+/// Where evidence about broken promises goes: beside what cargo builds.
+pub fn evidence() -> Result<PathBuf> {
+    let program = std::env::current_exe().context("this program has no path")?;
+    let target = program.ancestors().nth(2).context("this program lies in no target folder")?;
+    Ok(target.join("e2e-suite"))
+}
+
+/// The last line, which machines read.
+pub fn summary(tally: Tally) -> ExitCode {
+    say(&format!("{} passed, {} failed", tally.passed, tally.failed));
+    if tally.failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+/// A reader that went away is no reason to fail.
+fn say(line: &str) {
+    let _ = writeln!(std::io::stdout(), "{line}");
+}

@@ -1,0 +1,95 @@
+//! What is written down about a promise that failed, before everything is removed.
+
+use std::fmt::Write as _;
+use std::path::Path;
+
+use super::virtual_cluster::VirtualCluster;
+use super::world::{Stage, World};
+use crate::testbed::Kubectl;
+
+/// Lines of a log that are shown at once; all of them are in a file.
+const SHOWN: usize = 25;
+
+/// Writes files into `folder` and returns what a reader wants to see first.
+pub async fn collect(world: &World, stage: &Stage, folder: &Path) -> String {
+    let mut shown = String::new();
+    if let Err(error) = std::fs::create_dir_all(folder) {
+        return format!("        no evidence: {}: {error}", folder.display());
+    }
+    save(folder, "commands.txt", &world.transcript());
+    let mut clusters = world.clusters();
+    if clusters.is_empty() {
+        clusters.extend(stage.common().cloned());
+    }
+    for cluster in &clusters {
+        of_cluster(cluster, folder, &mut shown).await;
+    }
+    let _ = writeln!(shown, "        more in {}", folder.display());
+    shown
+}
+
+async fn of_cluster(cluster: &VirtualCluster, folder: &Path, shown: &mut String) {
+    let name = &cluster.name;
+    let kubeconfig = cluster.home.path(&format!("{name}.kubeconfig"));
+    let host = &cluster.host.cluster.kubectl;
+    let pods = ["get", "pods", "--output", "wide", "--show-labels"];
+    let mut sides = vec![("host", host.clone(), vec!["--namespace", &cluster.host.name])];
+    if kubeconfig.exists() {
+        sides.push(("inside", host.with(kubeconfig), vec!["--all-namespaces"]));
+    }
+    for (side, kubectl, whence) in &sides {
+        let list = say(kubectl, &[&pods[..], &whence[..]].concat()).await;
+        let brief =
+            say(kubectl, &[&["get", "pods", "--no-headers"][..], &whence[..]].concat()).await;
+        let _ = writeln!(shown, "        {name}, pods {side}:\n{}", indented(&brief, SHOWN));
+        save(folder, &format!("{name}-{side}-pods.txt"), &list);
+        let everything = "pods,services,configmaps,persistentvolumeclaims,endpointslices,statefulsets,deployments,jobs,nodes";
+        let objects =
+            say(kubectl, &[&["get", everything, "--output", "yaml"][..], &whence[..]].concat())
+                .await;
+        save(folder, &format!("{name}-{side}-objects.yaml"), &objects);
+        let events = say(
+            kubectl,
+            &[&["get", "events", "--sort-by=.metadata.creationTimestamp"][..], &whence[..]]
+                .concat(),
+        )
+        .await;
+        save(folder, &format!("{name}-{side}-events.txt"), &events);
+        let warnings: String = events
+            .lines()
+            .filter(|line| line.contains("Warning"))
+            .map(|line| format!("{line}\n"))
+            .collect();
+        if !warnings.is_empty() {
+            let _ =
+                writeln!(shown, "        {name}, warnings {side}:\n{}", indented(&warnings, 10));
+        }
+    }
+    let pod = format!("{name}-0");
+    let logs = ["--namespace", &cluster.host.name, "logs", &pod];
+    let syncer = say(host, &[&logs[..], &["--container", "syncer"]].concat()).await;
+    let _ =
+        writeln!(shown, "        {name}, end of the syncer's log:\n{}", indented(&syncer, SHOWN));
+    save(folder, &format!("{name}-syncer.log"), &syncer);
+    let all = say(host, &[&logs[..], &["--all-containers", "--prefix"]].concat()).await;
+    save(folder, &format!("{name}-control-plane.log"), &all);
+    let previous = say(host, &[&logs[..], &["--container", "syncer", "--previous"]].concat()).await;
+    save(folder, &format!("{name}-syncer-previous.log"), &previous);
+}
+
+/// What kubectl said, or why it could not.
+async fn say(kubectl: &Kubectl, args: &[&str]) -> String {
+    let args = [&["--request-timeout=20s"], args].concat();
+    kubectl.run(&args).await.unwrap_or_else(|error| format!("{error:#}\n"))
+}
+
+fn save(folder: &Path, name: &str, text: &str) {
+    // Evidence that cannot be kept must not hide the failure itself.
+    let _ = std::fs::write(folder.join(name), text);
+}
+
+fn indented(text: &str, count: usize) -> String {
+    let lines: Vec<&str> = text.trim_end().lines().collect();
+    let end = lines.get(lines.len().saturating_sub(count)..).unwrap_or_default();
+    end.iter().map(|line| format!("          {line}\n")).collect()
+}

@@ -1,0 +1,82 @@
+//! The end-to-end suite: every promise to users, kept on a real host cluster.
+//!
+//! A promise is one file under `promises/`. It gets a [`World`](world::World) to make virtual clusters, users and
+//! namespaces with, waits for conditions ([`holds`](holds::holds)) and never for time to pass, and is cleaned up after.
+
+pub mod agreement;
+pub mod cluster;
+mod evidence;
+pub mod holds;
+pub mod home;
+pub mod kind;
+pub mod load;
+pub mod processes;
+pub mod promise;
+mod promises;
+mod runner;
+pub mod said;
+pub mod sample;
+pub mod space;
+pub mod virtual_cluster;
+pub mod world;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use anyhow::{Result, ensure};
+
+pub use promise::{Company, Promise};
+pub use promises::all;
+pub use runner::Tally;
+
+use crate::testbed::TestBed;
+use home::Tools;
+use world::Stage;
+
+/// What to run.
+#[derive(Debug, Clone)]
+pub struct Selection {
+    /// Parts of names; none means all.
+    pub words: Vec<String>,
+    /// Whether those that take long are tried too, which they are when they are named in full.
+    pub long: bool,
+    /// How many at a time.
+    pub jobs: usize,
+}
+
+impl Selection {
+    /// The promises that it names.
+    pub fn promises(&self) -> Vec<Promise> {
+        all()
+            .into_iter()
+            .filter(|promise| promise.matches(&self.words))
+            .filter(|promise| {
+                self.long
+                    || promise.company != Company::NobodyForLong
+                    || self.words.iter().any(|word| word == promise.name)
+            })
+            .collect()
+    }
+}
+
+/// Runs promises against the bed, with the program `vcluster`; what is known about those that fail goes to `evidence`.
+///
+/// # Errors
+/// When no promise is named, or the bed cannot be used.
+pub async fn run(
+    bed: TestBed,
+    vcluster: PathBuf,
+    selection: &Selection,
+    evidence: PathBuf,
+) -> Result<Tally> {
+    let promises = selection.promises();
+    ensure!(
+        !promises.is_empty(),
+        "no promise is called like {:?}\nhint: cargo run -p e2e -- suite --list",
+        selection.words
+    );
+    let homes = tempfile::Builder::new().prefix("vcluster-suite-").tempdir()?;
+    let tools = Tools { vcluster, bin: bed.bin.clone() };
+    let stage = Arc::new(Stage::new(bed, tools, homes.path().to_owned()).await?);
+    Ok(runner::run(&stage, &promises, selection.jobs, &evidence).await)
+}

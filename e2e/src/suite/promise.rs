@@ -1,0 +1,41 @@
+//! A promise to users, and how it is kept true: by trying it.
+
+use std::pin::Pin;
+
+use anyhow::Result;
+
+use super::world::World;
+
+/// A trial that is under way.
+pub type Trial = Pin<Box<dyn Future<Output = Result<()>> + Send>>;
+
+/// One thing that users are told they can rely on.
+#[derive(Clone, Copy)]
+pub struct Promise {
+    /// Short, lower-case, with dashes.
+    pub name: &'static str,
+    /// One sentence, as it would stand in a README.
+    pub about: &'static str,
+    /// What may run beside it.
+    pub company: Company,
+    /// Tries it. Whatever was made through the world is removed afterwards.
+    pub run: fn(World) -> Trial,
+}
+
+/// What may run beside a promise.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Company {
+    /// Other promises.
+    Any,
+    /// Nothing: it disturbs the host, or would be disturbed.
+    Nobody,
+    /// Nothing, and it takes long: left out unless it is asked for.
+    NobodyForLong,
+}
+
+impl Promise {
+    /// Whether one of the words is part of its name; no words mean all promises.
+    pub fn matches(&self, words: &[String]) -> bool {
+        words.is_empty() || words.iter().any(|word| self.name.contains(word.as_str()))
+    }
+}

@@ -1,0 +1,141 @@
+//! Programs that are killed while they work.
+
+use std::time::Duration;
+
+use anyhow::{Result, ensure};
+use rustix::process::Signal;
+use tokio::sync::watch;
+
+use crate::suite::holds::{holds, stays};
+use crate::suite::load::{Steady, Waves};
+use crate::suite::space::text;
+use crate::suite::virtual_cluster::VirtualCluster;
+use crate::suite::{Company, Promise, agreement, kind, world::World};
+
+pub const SYNCER: Promise = Promise {
+    name: "killing-the-syncer-loses-nothing",
+    about: "the syncer is killed again and again under load: nothing is lost, orphaned or wrongly deleted",
+    company: Company::Any,
+    run: |world| Box::pin(run(world, Victim::Syncer, 3)),
+};
+
+pub const VIRTUAL: Promise = Promise {
+    name: "killing-the-virtual-api-server-loses-nothing",
+    about: "the virtual API server and its store are killed again and again under load: nothing is lost, orphaned or wrongly deleted",
+    company: Company::Any,
+    run: |world| Box::pin(run(world, Victim::VirtualApi, 3)),
+};
+
+pub const HOST: Promise = Promise {
+    name: "killing-the-host-api-server-loses-nothing",
+    about: "the host's API server is killed again and again under load: nothing is lost, orphaned or wrongly deleted",
+    company: Company::Nobody,
+    run: |world| Box::pin(run(world, Victim::HostApi, 3)),
+};
+
+pub const CAMPAIGN: Promise = Promise {
+    name: "a-campaign-of-kills",
+    about: "two hundred kills of everything in turn, under load: nothing is lost, orphaned or wrongly deleted",
+    company: Company::NobodyForLong,
+    run: |world| Box::pin(run(world, Victim::Everything, 200)),
+};
+
+/// Who is killed.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Victim {
+    Syncer,
+    VirtualApi,
+    HostApi,
+    Everything,
+}
+
+async fn run(world: World, victim: Victim, kills: u32) -> Result<()> {
+    let cluster = world.create("victim").await?;
+    let steady = Steady::settle(&cluster).await?;
+    let mut waves = Waves::new(&cluster).await?;
+    let (stop, stopped) = watch::channel(false);
+    let trouble = async {
+        // Not before there is something to lose.
+        holds("the load is on the host", || cluster.twin(kind::PODS, "waves", "pod-1")).await?;
+        for number in 0..kills {
+            kill(&world, &cluster, victim, number).await?;
+        }
+        stop.send_replace(true);
+        anyhow::Ok(())
+    };
+    tokio::try_join!(waves.roll(stopped), trouble)?;
+    cluster.well().await?;
+    waves.as_acknowledged().await?;
+    agreement::reached(&cluster).await?;
+    if victim != Victim::Everything {
+        steady.untouched().await?;
+    }
+    // At rest is at rest: nothing goes on being written, made or deleted.
+    stays(Duration::from_secs(5), "both sides agree", || async {
+        let differences = agreement::differences(&cluster).await?;
+        ensure!(differences.is_empty(), "{}", differences.join("\n"));
+        Ok(())
+    })
+    .await
+}
+
+async fn kill(world: &World, cluster: &VirtualCluster, victim: Victim, number: u32) -> Result<()> {
+    match victim {
+        Victim::Syncer => container(cluster, "syncer").await?,
+        Victim::VirtualApi if number % 2 == 1 => container(cluster, "kine").await?,
+        Victim::VirtualApi => container(cluster, "kube-apiserver").await?,
+        Victim::HostApi => host(world).await?,
+        Victim::Everything => match number % 6 {
+            0 | 3 => container(cluster, "syncer").await?,
+            1 => container(cluster, "kube-apiserver").await?,
+            2 => container(cluster, "kine").await?,
+            4 => host(world).await?,
+            // A fresh pod, also so that the kubelet does not wait ever longer before it starts a container again.
+            _ => {
+                let pod = cluster.control_plane().await?;
+                cluster
+                    .host
+                    .kubectl(&["delete", "pod", text(&pod, "/metadata/name"), "--force"])
+                    .await?;
+                cluster.well().await?;
+            }
+        },
+    }
+    Ok(())
+}
+
+/// Kills a container and waits until it has been started again.
+async fn container(cluster: &VirtualCluster, name: &str) -> Result<()> {
+    let before = started(cluster, name).await?;
+    cluster.signal(name, Signal::KILL).await?;
+    holds(&format!("{name} is started again"), || async {
+        let now = started(cluster, name).await?;
+        ensure!(now != before, "not yet");
+        Ok(())
+    })
+    .await
+}
+
+/// The ID of a container that runs.
+async fn started(cluster: &VirtualCluster, name: &str) -> Result<String> {
+    let pod = cluster.control_plane().await?;
+    let statuses = pod.pointer("/status/containerStatuses").and_then(|list| list.as_array());
+    let status = statuses.into_iter().flatten().find(|status| text(status, "/name") == name);
+    let running = status.filter(|status| status.pointer("/state/running").is_some());
+    running
+        .map(|status| text(status, "/containerID").to_owned())
+        .ok_or_else(|| anyhow::anyhow!("{name} does not run"))
+}
+
+/// Kills the host's API server; it stays away for as long as a virtual wave or two.
+async fn host(world: &World) -> Result<()> {
+    let bed = world.bed();
+    bed.stop("kube-apiserver").await?;
+    // The length of the outage is the fault that is injected here.
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    bed.start("kube-apiserver")?;
+    holds("the host's API server answers", || async {
+        world.host().text("/readyz").await.map(drop)
+    })
+    .await
+}

@@ -1,0 +1,102 @@
+//! One file a promise, or a few that belong together.
+
+mod bad_input;
+mod claims;
+mod connect;
+mod copies;
+mod create;
+mod create_again;
+mod daemons;
+mod delete;
+mod dns;
+mod door;
+mod expose;
+mod extensions;
+mod faults;
+mod idle;
+mod in_cluster;
+mod inside_out;
+mod interrupted;
+mod jobs;
+mod list;
+mod logs;
+mod neighbours;
+mod nodes;
+mod pause;
+mod pods;
+mod probes;
+mod refused;
+mod rights;
+mod services;
+mod stateful;
+mod store;
+mod streams;
+mod volumes;
+mod without_syncer;
+
+use super::promise::Promise;
+
+/// All promises. Those that take longest come first, so that nothing waits for them in the end.
+pub fn all() -> Vec<Promise> {
+    vec![
+        create::PROMISE,
+        faults::VIRTUAL,
+        faults::SYNCER,
+        idle::PROMISE,
+        neighbours::NESTED,
+        neighbours::BESIDE,
+        store::OLDER,
+        store::LOST,
+        interrupted::PROMISE,
+        jobs::PROMISE,
+        pause::PROMISE,
+        delete::PROMISE,
+        connect::PROMISE,
+        create_again::PROMISE,
+        rights::ADMIN,
+        rights::WITHOUT,
+        without_syncer::PROMISE,
+        expose::PROMISE,
+        nodes::PROMISE,
+        daemons::PROMISE,
+        door::PROMISE,
+        refused::PROMISE,
+        dns::PROMISE,
+        stateful::PROMISE,
+        volumes::PROMISE,
+        probes::PROMISE,
+        in_cluster::PROMISE,
+        extensions::CUSTOM,
+        extensions::WEBHOOK,
+        streams::EXEC,
+        streams::FORWARD,
+        logs::LOGS,
+        logs::DEBUG,
+        pods::PROMISE,
+        services::PROMISE,
+        copies::PROMISE,
+        claims::PROMISE,
+        list::PROMISE,
+        inside_out::PROMISE,
+        bad_input::PROMISE,
+        faults::HOST,
+        faults::CAMPAIGN,
+    ]
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn names_are_unique_and_say_what_is_promised() {
+        let mut names = std::collections::HashSet::new();
+        for promise in super::all() {
+            assert!(names.insert(promise.name), "{} is there twice", promise.name);
+            assert!(
+                promise.name.chars().all(|c| c.is_ascii_lowercase() || c == '-'),
+                "{}",
+                promise.name
+            );
+            assert!(!promise.about.is_empty() && !promise.about.ends_with('.'), "{}", promise.name);
+        }
+    }
+}
