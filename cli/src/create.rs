@@ -1,6 +1,7 @@
 //! Creating a virtual cluster: look, decide, do.
 
 mod apply;
+mod grants;
 mod name;
 mod plan;
 mod preflight;
@@ -75,8 +76,17 @@ pub async fn create(app: &App, options: &CreateOptions) -> Result<u8> {
         name::namespace(app.settings.namespace.as_deref(), &host.namespace, &options.name);
 
     let step = app.ui.step(format!("Checking the host cluster of context {}", host.context));
-    let (helm, facts) =
+    let (helm, mut facts) =
         tokio::try_join!(Helm::find(app), preflight::look(&host, &options.name, &namespace))?;
+    if !facts.all_rights && facts.missing_rights.is_empty() && chart.embedded {
+        let values = sources.clone().finish(Some(&facts.version.git), true)?.values;
+        let release =
+            helm::Release { name: &options.name, namespace: &namespace, context: &host.context };
+        let argv = helm::template(release, &chart.chart);
+        let manifests =
+            helm.run(app, None, "render the chart", &argv, Some(&values_text(&values)?)).await?;
+        facts.withheld = grants::withheld(&host, &namespace, &manifests).await?;
+    }
     let request = Request {
         name: &options.name,
         namespace: &namespace,

@@ -17,7 +17,7 @@ use crate::error::{CliError, Result};
 use crate::host::{Host, within};
 use crate::names;
 
-pub use find::{Found, find, search_contexts};
+pub use find::{Found, find, on_every_host, search_contexts};
 
 /// A virtual cluster as its host shows it.
 #[derive(Clone, Debug, PartialEq, Eq)]

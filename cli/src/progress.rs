@@ -22,6 +22,9 @@ use crate::ui::Step;
 use assess::{Assessment, assess};
 use seen::Seen;
 
+/// States that pass sooner are not worth a word.
+const SETTLED: Duration = Duration::from_millis(400);
+
 /// What is waited for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Need {
@@ -56,6 +59,7 @@ impl Progress {
     /// that crashed.
     pub async fn wait(&mut self, need: Need, step: &mut Step, deadline: Instant) -> Result<Value> {
         let mut trouble: Option<Instant> = None;
+        let (mut said, mut heard, mut since) = (String::new(), String::new(), Instant::now());
         loop {
             let state = self.seen.borrow_and_update().clone();
             let now = assess(&state, need);
@@ -63,8 +67,16 @@ impl Progress {
                 step.note("");
                 return Ok(kubeconfig);
             }
-            step.note(now.note.clone());
             let mut wake = deadline;
+            if now.note != heard {
+                (heard, since) = (now.note.clone(), Instant::now());
+            }
+            if heard != said && since.elapsed() >= SETTLED {
+                said.clone_from(&heard);
+                step.note(brief(&said));
+            } else if heard != said {
+                wake = wake.min(since + SETTLED);
+            }
             match now.bearable {
                 Some(bearable) => {
                     let end = *trouble.get_or_insert_with(Instant::now) + bearable;
@@ -137,6 +149,15 @@ impl Progress {
             );
         }
         CliError::new(kind, what).because(cause).hint(hint)
+    }
+}
+
+/// As much as fits on a line; the error that may follow has the rest.
+fn brief(note: &str) -> String {
+    const MOST: usize = 120;
+    match note.char_indices().nth(MOST) {
+        Some((end, _)) => format!("{} ...", note.get(..end).unwrap_or_default().trim_end()),
+        None => note.to_owned(),
     }
 }
 

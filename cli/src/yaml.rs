@@ -15,6 +15,15 @@ pub fn parse(text: &str) -> Result<Value, String> {
     })
 }
 
+/// Parses all documents of a text; empty ones are left out.
+///
+/// # Errors
+/// As [`parse`].
+pub fn parse_all(text: &str) -> Result<Vec<Value>, String> {
+    let all: Vec<Value> = serde_saphyr::from_multiple(text).map_err(|error| error.to_string())?;
+    Ok(all.into_iter().filter(|value| !value.is_null()).collect())
+}
+
 /// Writes YAML that readers of YAML 1.1 (every Go program) understand the same way. Long strings stay on one line.
 ///
 /// # Errors

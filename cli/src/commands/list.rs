@@ -7,7 +7,6 @@ use serde::Serialize;
 use crate::app::App;
 use crate::discover::{self, VirtualCluster};
 use crate::error::{CliError, Result};
-use crate::host::Host;
 use crate::kubeconfig::context_name;
 use crate::ui::table::{age, table};
 use crate::yaml;
@@ -60,27 +59,20 @@ struct Row<'a> {
 pub async fn run(app: &App, args: &ListArgs) -> Result<()> {
     let current = app.settings.kubeconfig.current()?;
     let mut clusters = Vec::new();
-    let mut reached = 0;
-    let contexts = discover::search_contexts(app)?;
-    for context in &contexts {
-        let listed = async {
-            let host = Host::open(&app.settings.kubeconfig, context.as_deref()).await?;
-            discover::list(&host, app.settings.namespace.as_deref()).await
-        };
-        match listed.await {
-            Ok(listed) => {
-                reached += 1;
-                clusters.extend(listed);
-            }
-            // Inside a virtual cluster its hosts matter more than itself.
-            Err(error) if contexts.len() > 1 => app.ui.warn(error.to_string()),
-            Err(error) => return Err(error),
+    let answers = discover::on_every_host(app).await?;
+    let several = answers.len() > 1;
+    let mut problems = Vec::new();
+    for answer in answers {
+        match answer {
+            Ok(found) => clusters.extend(found.into_iter().map(|found| found.cluster)),
+            Err(error) => problems.push(error),
         }
     }
-    if reached == 0 {
-        return Err(
-            CliError::failed("no host cluster could be asked").hint("kubectl config get-contexts")
-        );
+    if let Some(error) = problems.pop_if(|_| !several || clusters.is_empty()) {
+        return Err(error);
+    }
+    for problem in problems {
+        app.ui.warn(problem.to_string());
     }
     let text =
         render(&clusters, current.as_deref(), Timestamp::now(), args.output, !args.no_headers)?;

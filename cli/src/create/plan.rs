@@ -4,6 +4,7 @@ use serde_json::Value;
 
 use super::preflight::{Facts, NamespaceState};
 use super::release::Revision;
+use super::rights::Right;
 use super::shape::Shape;
 use super::values::Sources;
 use crate::error::{CliError, Kind, Result};
@@ -77,7 +78,11 @@ impl Action {
 ///
 /// # Errors
 /// Every reason not to go on.
-pub fn plan(request: &Request<'_>, facts: &Facts, sources: Sources) -> Result<CreatePlan> {
+pub fn plan(request: &Request<'_>, facts: &Facts, mut sources: Sources) -> Result<CreatePlan> {
+    let extended = format!("vc-{}-extended", request.name);
+    if let Some(withheld) = facts.withheld.iter().find(|withheld| withheld.role == extended) {
+        sources.without_extended_role(&list(&withheld.rights))?;
+    }
     let values = sources.finish(Some(&facts.version.git), request.check_values)?;
     rights(request, facts)?;
     namespace(request, facts)?;
@@ -106,12 +111,32 @@ pub fn plan(request: &Request<'_>, facts: &Facts, sources: Sources) -> Result<Cr
 }
 
 fn rights(request: &Request<'_>, facts: &Facts) -> Result<()> {
-    let missing: Vec<String> = facts.missing_rights.iter().map(ToString::to_string).collect();
-    let Some(first) = missing.first() else { return Ok(()) };
-    let (namespace, context) = (request.namespace, request.context);
-    Err(CliError::failed(format!("you lack rights in namespace {namespace}"))
-        .because(format!("missing: {}", missing.join(", ")))
-        .hint(format!("kubectl --context {context} -n {namespace} auth can-i {first}")))
+    let (name, namespace, context) = (request.name, request.namespace, request.context);
+    let ask =
+        |first: &Right| format!("kubectl --context {context} -n {namespace} auth can-i {first}");
+    if let Some(first) = facts.missing_rights.first() {
+        return Err(CliError::failed(format!("you lack rights in namespace {namespace}"))
+            .because(format!("missing: {}", list(&facts.missing_rights)))
+            .hint(ask(first)));
+    }
+    let extended = format!("vc-{name}-extended");
+    let needed = facts.withheld.iter().find(|withheld| withheld.role != extended);
+    match needed.and_then(|withheld| Some((withheld, withheld.rights.first()?))) {
+        None => Ok(()),
+        Some((withheld, first)) => Err(CliError::failed(format!(
+            "you cannot grant the control plane of {name} what it needs"
+        ))
+        .because(format!(
+            "role {} would hold rights that you lack in namespace {namespace}: {}",
+            withheld.role,
+            list(&withheld.rights)
+        ))
+        .hint(ask(first))),
+    }
+}
+
+fn list(rights: &[Right]) -> String {
+    rights.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
 }
 
 fn namespace(request: &Request<'_>, facts: &Facts) -> Result<()> {
@@ -164,6 +189,7 @@ fn action(request: &Request<'_>, facts: &Facts) -> Result<Action> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::grants::Withheld;
     use super::super::preflight::Version;
     use super::super::rights::MAKE_NAMESPACE;
     use super::*;
@@ -188,7 +214,9 @@ mod tests {
             release: None,
             others: Vec::new(),
             paused: false,
+            all_rights: true,
             missing_rights: Vec::new(),
+            withheld: Vec::new(),
             shape: None,
         }
     }
@@ -271,7 +299,10 @@ mod tests {
             ),
             (
                 "no rights",
-                decide(&request(), &Facts { missing_rights: vec![MAKE_NAMESPACE], ..facts() }),
+                decide(
+                    &request(),
+                    &Facts { missing_rights: vec![MAKE_NAMESPACE.clone()], ..facts() },
+                ),
             ),
         ];
         let text: Vec<String> =
@@ -293,6 +324,30 @@ mod tests {
         another one allowed: Install
         no rights: exit 1: you lack rights in namespace vcluster-my-vc: missing: create namespaces
         ");
+    }
+
+    #[test]
+    fn rights_that_cannot_be_granted_cost_the_extended_role_or_everything() {
+        let withheld = |role: &str| Facts {
+            withheld: vec![Withheld {
+                role: role.into(),
+                rights: vec![Right::new("patch", "", "pods", "status")],
+            }],
+            ..facts()
+        };
+        let sources = || Sources::load(&crate::create::tests::options(), true).unwrap();
+        let plan = plan(&request(), &withheld("vc-my-vc-extended"), sources()).unwrap();
+        assert_eq!(plan.values.pointer("/rbac/role/extended"), Some(&serde_json::json!(false)));
+        assert!(
+            plan.notices.iter().any(|notice| notice.contains("patch pods/status")),
+            "{:?}",
+            plan.notices
+        );
+        let refused = decide(&request(), &withheld("vc-my-vc"));
+        assert!(
+            refused.starts_with("exit 1") && refused.contains("patch pods/status"),
+            "{refused}"
+        );
     }
 
     #[test]

@@ -4,6 +4,7 @@ use k8s_openapi::api::core::v1::{Namespace, Secret};
 use kube::api::Api;
 use serde_json::Value;
 
+use super::grants::Withheld;
 use super::release::{self, Revision};
 use super::rights::{self, Right};
 use super::shape::Shape;
@@ -28,8 +29,12 @@ pub struct Facts {
     pub others: Vec<String>,
     /// The one of this name is paused.
     pub paused: bool,
+    /// The user may do everything.
+    pub all_rights: bool,
     /// Rights that the user lacks.
     pub missing_rights: Vec<Right>,
+    /// Rights that the user cannot hand out.
+    pub withheld: Vec<Withheld>,
     /// What the one that runs cannot change.
     pub shape: Option<Shape>,
 }
@@ -62,14 +67,20 @@ pub async fn look(host: &Host, name: &str, namespace: &str) -> Result<Facts> {
     // First alone: if the host is away, one message is enough.
     let version = host.version().await?;
     let state = namespace_state(host, namespace).await?;
-    let missing_rights = rights::missing(host, namespace, state == NamespaceState::Absent).await?;
+    let all_rights = rights::may(host, namespace, &rights::EVERYTHING).await?;
+    let missing_rights = match all_rights {
+        true => Vec::new(),
+        false => rights::missing(host, namespace, state == NamespaceState::Absent).await?,
+    };
     let mut facts = Facts {
         version: Version { git: version.git_version },
         namespace: state,
         release: None,
         others: Vec::new(),
         paused: false,
+        all_rights,
         missing_rights,
+        withheld: Vec::new(),
         shape: None,
     };
     if !facts.missing_rights.is_empty() || state == NamespaceState::Absent {

@@ -1,5 +1,7 @@
 //! Whether the user may do what creating a virtual cluster takes.
 
+use std::borrow::Cow;
+
 use futures::future::try_join_all;
 use k8s_openapi::api::authorization::v1::{
     ResourceAttributes, SelfSubjectAccessReview, SelfSubjectAccessReviewSpec,
@@ -13,13 +15,33 @@ use crate::host::{Host, within};
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Right {
     /// `create`, `list` ...
-    pub verb: &'static str,
+    pub verb: Cow<'static, str>,
     /// API group, empty for the core.
-    pub group: &'static str,
+    pub group: Cow<'static, str>,
     /// Plural name.
-    pub resource: &'static str,
+    pub resource: Cow<'static, str>,
     /// `portforward` and the like, or empty.
-    pub subresource: &'static str,
+    pub subresource: Cow<'static, str>,
+    /// The only object, or empty for all.
+    pub name: Cow<'static, str>,
+}
+
+impl Right {
+    /// A right on all objects of a resource.
+    pub const fn new(
+        verb: &'static str,
+        group: &'static str,
+        resource: &'static str,
+        subresource: &'static str,
+    ) -> Self {
+        Self {
+            verb: Cow::Borrowed(verb),
+            group: Cow::Borrowed(group),
+            resource: Cow::Borrowed(resource),
+            subresource: Cow::Borrowed(subresource),
+            name: Cow::Borrowed(""),
+        }
+    }
 }
 
 impl std::fmt::Display for Right {
@@ -31,54 +53,45 @@ impl std::fmt::Display for Right {
         if !self.group.is_empty() {
             write!(f, ".{}", self.group)?;
         }
+        if !self.name.is_empty() {
+            write!(f, " {}", self.name)?;
+        }
         Ok(())
     }
 }
 
-const fn right(
-    verb: &'static str,
-    group: &'static str,
-    resource: &'static str,
-    subresource: &'static str,
-) -> Right {
-    Right { verb, group, resource, subresource }
-}
-
 /// What helm needs to install the chart, and what connecting needs.
-const NEEDED: [Right; 17] = [
-    right("create", "", "secrets", ""),
-    right("list", "", "secrets", ""),
-    right("get", "", "secrets", ""),
-    right("watch", "", "secrets", ""),
-    right("update", "", "secrets", ""),
-    right("create", "", "services", ""),
-    right("get", "", "services", ""),
-    right("create", "", "serviceaccounts", ""),
-    right("create", "apps", "statefulsets", ""),
-    right("list", "apps", "statefulsets", ""),
-    right("list", "apps", "deployments", ""),
-    right("create", "rbac.authorization.k8s.io", "roles", ""),
-    right("create", "rbac.authorization.k8s.io", "rolebindings", ""),
-    right("list", "", "pods", ""),
-    right("watch", "", "pods", ""),
-    right("get", "", "pods", "portforward"),
-    right("create", "", "pods", "portforward"),
+static NEEDED: [Right; 17] = [
+    Right::new("create", "", "secrets", ""),
+    Right::new("list", "", "secrets", ""),
+    Right::new("get", "", "secrets", ""),
+    Right::new("watch", "", "secrets", ""),
+    Right::new("update", "", "secrets", ""),
+    Right::new("create", "", "services", ""),
+    Right::new("get", "", "services", ""),
+    Right::new("create", "", "serviceaccounts", ""),
+    Right::new("create", "apps", "statefulsets", ""),
+    Right::new("list", "apps", "statefulsets", ""),
+    Right::new("list", "apps", "deployments", ""),
+    Right::new("create", "rbac.authorization.k8s.io", "roles", ""),
+    Right::new("create", "rbac.authorization.k8s.io", "rolebindings", ""),
+    Right::new("list", "", "pods", ""),
+    Right::new("watch", "", "pods", ""),
+    Right::new("get", "", "pods", "portforward"),
+    Right::new("create", "", "pods", "portforward"),
 ];
 
 /// Everything, everywhere: who has this need not be asked about the rest.
-const EVERYTHING: Right = right("*", "*", "*", "");
+pub static EVERYTHING: Right = Right::new("*", "*", "*", "");
 
 /// The right to make the namespace.
-pub const MAKE_NAMESPACE: Right = right("create", "", "namespaces", "");
+pub static MAKE_NAMESPACE: Right = Right::new("create", "", "namespaces", "");
 
 /// The rights that are missing in a namespace. Whether the namespace itself can be made is asked on top.
 ///
 /// # Errors
 /// When the host cannot be asked.
 pub async fn missing(host: &Host, namespace: &str, make_namespace: bool) -> Result<Vec<Right>> {
-    if may(host, namespace, &EVERYTHING).await? {
-        return Ok(Vec::new());
-    }
     let needed: Vec<&Right> =
         NEEDED.iter().chain(make_namespace.then_some(&MAKE_NAMESPACE)).collect();
     let answers = try_join_all(needed.iter().map(|right| may(host, namespace, right))).await?;
@@ -95,10 +108,11 @@ pub async fn may(host: &Host, namespace: &str, right: &Right) -> Result<bool> {
     let review = SelfSubjectAccessReview {
         spec: SelfSubjectAccessReviewSpec {
             resource_attributes: Some(ResourceAttributes {
-                group: text(right.group),
-                resource: text(right.resource),
-                subresource: text(right.subresource),
-                verb: text(right.verb),
+                group: text(&right.group),
+                resource: text(&right.resource),
+                subresource: text(&right.subresource),
+                verb: text(&right.verb),
+                name: text(&right.name),
                 namespace: (right != &MAKE_NAMESPACE).then(|| namespace.to_owned()),
                 ..ResourceAttributes::default()
             }),
@@ -120,11 +134,11 @@ mod tests {
     #[test]
     fn rights_read_as_in_kubectl() {
         assert_eq!(
-            right("create", "", "pods", "portforward").to_string(),
+            Right::new("create", "", "pods", "portforward").to_string(),
             "create pods/portforward"
         );
         assert_eq!(
-            right("create", "apps", "statefulsets", "").to_string(),
+            Right::new("create", "apps", "statefulsets", "").to_string(),
             "create statefulsets.apps"
         );
     }

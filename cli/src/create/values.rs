@@ -59,6 +59,17 @@ impl Sources {
         Ok(sources)
     }
 
+    /// Leaves out the role that the user cannot grant; the virtual cluster does without what it allows.
+    ///
+    /// # Errors
+    /// When another value stands in the way.
+    pub fn without_extended_role(&mut self, rights: &str) -> Result<()> {
+        self.notices.push(format!(
+            "rbac.role.extended is turned off, since you cannot grant {rights}: what needs these will not work inside"
+        ));
+        self.set("rbac.role.extended=false")
+    }
+
     fn set(&mut self, text: &str) -> Result<()> {
         self.values.set(text, Typing::Guess).map_err(|error| CliError::usage(error.to_string()))
     }

@@ -1,9 +1,14 @@
 //! From a name on the command line to one virtual cluster.
 
+use std::time::Duration;
+
 use crate::app::App;
 use crate::discover::{VirtualCluster, list};
 use crate::error::{CliError, Kind, Result};
 use crate::host::Host;
+
+/// How long a cluster may take that is only looked at because it is the current context.
+const INNER_PATIENCE: Duration = Duration::from_secs(3);
 
 /// A virtual cluster and the host that it was found on.
 #[derive(Clone)]
@@ -32,15 +37,15 @@ pub async fn find(app: &App, name: Option<&str>) -> Result<Found> {
     }
 }
 
-/// Everything on the host in question. When the current context is itself a virtual cluster its hosts are searched too.
+/// Everything on the hosts in question. A host that does not answer is no error while another one does.
 async fn everything(app: &App) -> Result<Vec<Found>> {
     let mut all = Vec::new();
     let mut problem = None;
-    for context in search_contexts(app)? {
-        match on_host(app, context.as_deref()).await {
+    for result in on_every_host(app).await? {
+        match result {
             Ok(found) => all.extend(found),
             Err(error) => {
-                tracing::debug!(?context, %error, "skipped a host");
+                tracing::debug!(%error, "skipped a host");
                 problem.get_or_insert(error);
             }
         }
@@ -49,6 +54,30 @@ async fn everything(app: &App) -> Result<Vec<Found>> {
         Some(error) if all.is_empty() => Err(error),
         _ => Ok(all),
     }
+}
+
+/// Asks all hosts at once; answers in the order of [`search_contexts`].
+///
+/// # Errors
+/// When the kubeconfig cannot be read. What a host says is in the list.
+pub async fn on_every_host(app: &App) -> Result<Vec<Result<Vec<Found>>>> {
+    let contexts = search_contexts(app)?;
+    let several = contexts.len() > 1;
+    let asked = contexts.iter().enumerate().map(|(index, context)| async move {
+        let answer = on_host(app, context.as_deref());
+        if !several || index == 0 {
+            return answer.await;
+        }
+        // A virtual cluster that is down must not hold up its host's answer.
+        tokio::time::timeout(INNER_PATIENCE, answer).await.unwrap_or_else(|_| {
+            let context = context.as_deref().unwrap_or_default();
+            Err(CliError::new(
+                Kind::Timeout,
+                format!("the cluster of context {context} does not answer"),
+            ))
+        })
+    });
+    Ok(futures::future::join_all(asked).await)
 }
 
 async fn on_host(app: &App, context: Option<&str>) -> Result<Vec<Found>> {

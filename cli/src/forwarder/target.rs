@@ -5,7 +5,8 @@ use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use k8s_openapi::api::core::v1::Pod;
+use k8s_openapi::api::core::v1::{Pod, Service};
+use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use kube::ResourceExt;
 use kube::api::{Api, ListParams, Portforwarder};
 use tokio::io::{AsyncRead, AsyncWrite, DuplexStream, ReadBuf};
@@ -15,8 +16,8 @@ use crate::host::Host;
 use crate::kubeconfig::Files;
 use crate::names;
 
-/// The port that every control plane serves the virtual API on.
-pub const PORT: u16 = 8443;
+/// The port that a control plane serves the virtual API on unless its values say otherwise.
+const PORT: u16 = 8443;
 
 /// How long the host may take for one step of opening a link.
 const STEP_PATIENCE: Duration = Duration::from_secs(10);
@@ -25,7 +26,7 @@ const STEP_PATIENCE: Duration = Duration::from_secs(10);
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
     /// No pod of the control plane runs.
-    #[error("no pod of virtual cluster {0} is running")]
+    #[error("no pod of {0} is running")]
     NoPod(String),
     /// The host says no.
     #[error("the host refuses: {0}")]
@@ -56,7 +57,7 @@ pub struct Target {
 #[derive(Clone)]
 struct Known {
     host: Host,
-    pod: Option<String>,
+    pod: Option<(String, u16)>,
 }
 
 impl Target {
@@ -100,27 +101,39 @@ impl Target {
     async fn try_open(&self) -> Result<Link, OpenError> {
         let Some(known) = self.known() else { return Err(OpenError::Away("no host".into())) };
         let pods: Api<Pod> = known.host.api(&self.namespace);
-        let pod = match (&self.only, known.pod) {
-            (Some(only), _) => only.clone(),
-            (None, Some(pod)) => pod,
-            (None, None) => {
-                let selector = ListParams::default().labels(&names::selector(&self.name));
-                let found = pods.list(&selector).await.map_err(open_error)?;
-                choose(&found.items).ok_or_else(|| OpenError::NoPod(self.name.clone()))?
-            }
+        let (pod, port) = match known.pod {
+            Some(resolved) => resolved,
+            None => self.resolve(&known.host, &pods).await?,
         };
-        let mut forwarder = pods.portforward(&pod, &[PORT]).await.map_err(open_error)?;
+        let mut forwarder = pods.portforward(&pod, &[port]).await.map_err(open_error)?;
         let stream =
-            forwarder.take_stream(PORT).ok_or_else(|| OpenError::Away("no stream".into()))?;
-        if let Some(error) = forwarder.take_error(PORT) {
+            forwarder.take_stream(port).ok_or_else(|| OpenError::Away("no stream".into()))?;
+        if let Some(error) = forwarder.take_error(port) {
             tokio::spawn(async move {
                 if let Some(message) = error.await {
                     tracing::debug!(message = message.trim(), "the pod's side reported");
                 }
             });
         }
-        self.update(|known| known.pod = Some(pod));
+        self.update(|known| known.pod = Some((pod, port)));
         Ok(Link { stream, forwarder })
+    }
+
+    async fn resolve(&self, host: &Host, pods: &Api<Pod>) -> Result<(String, u16), OpenError> {
+        let services: Api<Service> = host.api(&self.namespace);
+        let selector = ListParams::default().labels(&names::selector(&self.name));
+        let (found, service) = tokio::join!(pods.list(&selector), services.get_opt(&self.name));
+        let found = found.map_err(open_error)?.items;
+        let pod = match &self.only {
+            Some(only) => found.iter().find(|pod| pod.name_any() == *only),
+            None => choose(&found),
+        };
+        let pod = pod.ok_or_else(|| {
+            OpenError::NoPod(self.only.clone().unwrap_or_else(|| self.name.clone()))
+        })?;
+        // Without the right to read services there is still the usual port.
+        let port = service.ok().flatten().and_then(|service| target_port(&service, pod));
+        Ok((pod.name_any(), port.unwrap_or(PORT)))
     }
 
     /// Reads the kubeconfig again: credentials may have been renewed there.
@@ -143,7 +156,7 @@ impl Target {
 }
 
 /// The pod to forward to: a ready one, else one that runs, never one that ends. Pure.
-fn choose(pods: &[Pod]) -> Option<String> {
+fn choose(pods: &[Pod]) -> Option<&Pod> {
     let alive = |pod: &&Pod| {
         pod.metadata.deletion_timestamp.is_none()
             && pod.status.as_ref().and_then(|status| status.phase.as_deref()) == Some("Running")
@@ -153,8 +166,21 @@ fn choose(pods: &[Pod]) -> Option<String> {
             pod.status.as_ref().and_then(|status| status.conditions.as_deref()).unwrap_or_default();
         conditions.iter().any(|condition| condition.type_ == "Ready" && condition.status == "True")
     };
-    let pod = pods.iter().filter(alive).find(ready).or_else(|| pods.iter().find(alive))?;
-    Some(pod.name_any())
+    pods.iter().filter(alive).find(ready).or_else(|| pods.iter().find(alive))
+}
+
+/// The port of the pod that the service leads port 443 to. Pure.
+fn target_port(service: &Service, pod: &Pod) -> Option<u16> {
+    let port = service.spec.as_ref()?.ports.as_ref()?.iter().find(|port| port.port == 443)?;
+    match port.target_port.as_ref()? {
+        IntOrString::Int(number) => u16::try_from(*number).ok(),
+        IntOrString::String(name) => {
+            let containers = &pod.spec.as_ref()?.containers;
+            let mut ports = containers.iter().filter_map(|it| it.ports.as_deref()).flatten();
+            let port = ports.find(|port| port.name.as_deref() == Some(name))?;
+            u16::try_from(port.container_port).ok()
+        }
+    }
 }
 
 fn open_error(error: kube::Error) -> OpenError {
@@ -232,8 +258,26 @@ mod tests {
             pod("running", "Running", "False", false),
             pod("ready", "Running", "True", false),
         ];
-        assert_eq!(choose(&pods).as_deref(), Some("ready"));
-        assert_eq!(choose(&pods[..3]).as_deref(), Some("running"));
-        assert_eq!(choose(&pods[..2]), None);
+        let chosen = |pods: &[Pod]| choose(pods).map(ResourceExt::name_any);
+        assert_eq!(chosen(&pods).as_deref(), Some("ready"));
+        assert_eq!(chosen(&pods[..3]).as_deref(), Some("running"));
+        assert_eq!(chosen(&pods[..2]), None);
+    }
+
+    #[test]
+    fn the_port_is_the_one_that_the_service_leads_to() {
+        let pod: Pod = serde_json::from_value(json!({ "metadata": {}, "spec": { "containers": [
+            { "name": "a" }, { "name": "b", "ports": [{ "name": "api", "containerPort": 6443 }] },
+        ] } }))
+        .unwrap();
+        let port = |target: serde_json::Value| {
+            let service = json!({ "spec": { "ports": [
+                { "port": 10250, "targetPort": 1 }, { "port": 443, "targetPort": target },
+            ] } });
+            target_port(&serde_json::from_value(service).unwrap(), &pod)
+        };
+        assert_eq!(port(json!(8444)), Some(8444));
+        assert_eq!(port(json!("api")), Some(6443));
+        assert_eq!(port(json!("other")), None);
     }
 }

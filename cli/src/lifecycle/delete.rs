@@ -13,6 +13,7 @@ use crate::error::Result;
 use crate::helm::{self, Helm, Release};
 use crate::host::{Host, within};
 use crate::names;
+use crate::namespace;
 
 use super::leftovers::{Kinds, Marks};
 use super::scale;
@@ -81,7 +82,7 @@ pub async fn delete(
     wishes: &Wishes,
 ) -> Result<BTreeMap<String, usize>> {
     let deadline = Instant::now() + wishes.patience;
-    let Marks { name, namespace, .. } = &standing.marks;
+    let Marks { name, namespace: space, .. } = &standing.marks;
     let kinds = Kinds::of(host).await?;
     if wishes.keep_claims {
         kinds.disown_claims(&standing.marks).await?;
@@ -89,7 +90,7 @@ pub async fn delete(
     if standing.release {
         let step = app.ui.step(format!("Removing the release {name}"));
         let helm = Helm::find(app).await?;
-        let release = Release { name, namespace, context: &host.context };
+        let release = Release { name, namespace: space, context: &host.context };
         let argv = helm::uninstall(release);
         match helm.run(app, Some(host), &format!("remove the release {name}"), &argv, None).await {
             Err(error)
@@ -101,23 +102,21 @@ pub async fn delete(
         step.done_as("Release removed");
     }
     let mut step = app.ui.step("Removing what it left on the host");
-    if standing.namespace_goes {
-        crate::namespace::remove(host, namespace).await?;
-    }
     if !wishes.wait {
+        if standing.namespace_goes {
+            namespace::remove(host, space).await?;
+        }
         step.done_as("Removal goes on by itself");
         return Ok(BTreeMap::new());
     }
+    // As long as its syncer runs it makes what is swept away again.
+    let patience = deadline.saturating_duration_since(Instant::now());
+    scale::until_gone(host, name, space, &mut step, patience).await?;
+    // Also before the namespace goes: it would wait for each finalizer with pauses of its own.
+    let mut removed = kinds.sweep(&standing.marks, &mut step, deadline).await?;
     if standing.namespace_goes {
-        crate::namespace::until_gone(host, namespace, &mut step, deadline).await?;
-    } else {
-        // As long as its syncer runs it makes what is swept away again.
-        let patience = deadline.saturating_duration_since(Instant::now());
-        scale::until_gone(host, name, namespace, &mut step, patience).await?;
-    }
-    let mut removed =
-        kinds.sweep(&standing.marks, !standing.namespace_goes, &mut step, deadline).await?;
-    if standing.namespace_goes {
+        namespace::remove(host, space).await?;
+        namespace::until_gone(host, space, &mut step, deadline).await?;
         removed.insert("namespace".to_owned(), 1);
     }
     step.done_as(describe(&removed));

@@ -72,22 +72,20 @@ impl Kinds {
         Ok(Self { client: host.client.clone(), kinds })
     }
 
-    /// Removes what is there until nothing is, or the deadline. Answers what went, by kind. A namespace that goes needs
-    /// no sweeping.
+    /// Removes what is there until nothing is, or the deadline. Answers what went, by kind.
     ///
     /// # Errors
     /// The deadline, with what is left and why.
     pub async fn sweep(
         &self,
         marks: &Marks,
-        in_namespace: bool,
         step: &mut Step,
         deadline: Instant,
     ) -> Result<BTreeMap<String, usize>> {
         let mut removed: BTreeMap<String, BTreeMap<String, ()>> = BTreeMap::new();
         let mut pause = Duration::from_millis(50);
         loop {
-            let left = self.find(marks, in_namespace).await;
+            let left = self.find(marks).await;
             for object in &left {
                 let of_kind = removed.entry(object.resource.plural.clone()).or_default();
                 of_kind.insert(object.metadata.uid.clone().unwrap_or_default(), ());
@@ -154,9 +152,8 @@ impl Kinds {
     }
 
     /// Lists every kind at once, metadata only. What may not be looked at cannot be ours to remove.
-    async fn find(&self, marks: &Marks, in_namespace: bool) -> Vec<Leftover> {
-        let kinds = self.kinds.iter().filter(|(_, scope)| in_namespace || *scope == Scope::Cluster);
-        let lists = stream::iter(kinds).map(|(resource, scope)| async move {
+    async fn find(&self, marks: &Marks) -> Vec<Leftover> {
+        let lists = stream::iter(&self.kinds).map(|(resource, scope)| async move {
             let (api, parameters, namespace) = match scope {
                 Scope::Namespaced => (
                     Api::<DynamicObject>::namespaced_with(

@@ -62,7 +62,7 @@ pub async fn until_gone(
 ) -> Result<()> {
     let pods: Api<Pod> = host.api(namespace);
     let selector = names::selector_of_all_parts(name);
-    let left = left_of(pods, &selector, step, Instant::now() + patience).await?;
+    let left = left_of(pods, &selector, |_| true, step, Instant::now() + patience).await?;
     if left.is_empty() {
         return Ok(());
     }
@@ -74,13 +74,14 @@ pub async fn until_gone(
     .hint(format!("kubectl --context {} -n {namespace} get pod -l '{selector}'", host.context)))
 }
 
-/// Watches pods until none is left, or the deadline; answers the names of those that are.
+/// Watches the pods that count until none is left, or the deadline; answers the names of those that are.
 ///
 /// # Errors
 /// When the host refuses the watch.
 pub async fn left_of(
     pods: Api<Pod>,
     selector: &str,
+    counts: impl Fn(&Pod) -> bool,
     step: &mut Step,
     deadline: Instant,
 ) -> Result<Vec<String>> {
@@ -93,6 +94,9 @@ pub async fn left_of(
             Ok(Ok(Some(event))) => match event {
                 watcher::Event::Init => left.clear(),
                 watcher::Event::InitApply(pod) | watcher::Event::Apply(pod) => {
+                    if !counts(&pod) {
+                        continue;
+                    }
                     left.insert(pod.name_any());
                 }
                 watcher::Event::Delete(pod) => {

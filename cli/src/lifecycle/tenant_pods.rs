@@ -57,7 +57,7 @@ pub async fn delete(
     if count == 0 {
         return Ok(0);
     }
-    let left = left_of(pods, &selector, step, deadline).await?;
+    let left = left_of(pods, &selector, is_a_twin, step, deadline).await?;
     if left.is_empty() {
         return Ok(count);
     }
@@ -65,9 +65,9 @@ pub async fn delete(
     Err(CliError::new(
         Kind::Timeout,
         format!(
-            "{} pods of {name} are still on the host after {}",
-            left.len(),
-            duration::show(patience)
+            "pods of {name} are still on the host after {}: {}",
+            duration::show(patience),
+            left.len()
         ),
     )
     .because(format!("left: {some}"))

@@ -102,10 +102,10 @@ fn of_pod(pod: &Pod, seen: &Seen) -> Assessment {
     {
         return assessment;
     }
-    let warning = seen
-        .warnings
-        .get(&name)
-        .filter(|it| it.reason != "Unhealthy" && it.reason != "FailedScheduling");
+    // The other reasons say what the pod's own status says better.
+    let said_elsewhere = ["Unhealthy", "FailedScheduling", "Failed", "BackOff"];
+    let warning =
+        seen.warnings.get(&name).filter(|it| !said_elsewhere.contains(&it.reason.as_str()));
     if let Some(init) = inits.iter().find(|init| is_running(init)) {
         return note(format!("running {}", init.name));
     }

@@ -2,6 +2,7 @@
 
 #![allow(clippy::print_stderr, reason = "part of the module that prints")]
 
+use std::collections::HashSet;
 use std::time::{Duration, Instant};
 
 use console::style;
@@ -16,6 +17,7 @@ pub struct Step {
     ui: Ui,
     label: String,
     note: String,
+    printed: HashSet<String>,
     started: Instant,
     bar: Option<ProgressBar>,
     open: bool,
@@ -33,10 +35,18 @@ impl Step {
             bar.enable_steady_tick(Duration::from_millis(80));
             bar
         });
-        Self { ui, label, note: String::new(), started: Instant::now(), bar, open: true }
+        Self {
+            ui,
+            label,
+            note: String::new(),
+            printed: HashSet::new(),
+            started: Instant::now(),
+            bar,
+            open: true,
+        }
     }
 
-    /// Says what is being waited for. Saying the same again shows nothing new.
+    /// Says what is being waited for. Where lines cannot be redrawn nothing is said twice.
     pub fn note(&mut self, note: impl Into<String>) {
         let note = note.into();
         if note == self.note {
@@ -44,6 +54,7 @@ impl Step {
         }
         self.note = note;
         match &self.bar {
+            None if !self.printed.insert(self.note.clone()) => {}
             Some(bar) if self.note.is_empty() => bar.set_message(self.label.clone()),
             Some(bar) => bar.set_message(format!("{}: {}", self.label, self.note)),
             None if self.note.is_empty() || self.ui.quiet => {}
