@@ -2,5 +2,6 @@
 
 pub mod delete;
 pub mod leftovers;
+mod marks;
 pub mod scale;
 pub mod tenant_pods;

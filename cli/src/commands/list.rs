@@ -61,18 +61,14 @@ pub async fn run(app: &App, args: &ListArgs) -> Result<()> {
     let mut clusters = Vec::new();
     let answers = discover::on_every_host(app).await?;
     let several = answers.len() > 1;
-    let mut problems = Vec::new();
-    for answer in answers {
+    for (index, answer) in answers.into_iter().enumerate() {
         match answer {
             Ok(found) => clusters.extend(found.into_iter().map(|found| found.cluster)),
-            Err(error) => problems.push(error),
+            Err(error) if !several => return Err(error),
+            Err(error) if index == 0 => app.ui.warn(error.to_string()),
+            // A current context whose virtual cluster is paused or gone; the list itself shows that.
+            Err(error) => tracing::debug!(%error, "the current context was not asked"),
         }
-    }
-    if let Some(error) = problems.pop_if(|_| !several || clusters.is_empty()) {
-        return Err(error);
-    }
-    for problem in problems {
-        app.ui.warn(problem.to_string());
     }
     let text =
         render(&clusters, current.as_deref(), Timestamp::now(), args.output, !args.no_headers)?;

@@ -116,7 +116,13 @@ fn rights(request: &Request<'_>, facts: &Facts) -> Result<()> {
         |first: &Right| format!("kubectl --context {context} -n {namespace} auth can-i {first}");
     if let Some(first) = facts.missing_rights.first() {
         return Err(CliError::failed(format!("you lack rights in namespace {namespace}"))
-            .because(format!("missing: {}", list(&facts.missing_rights)))
+            .because(match facts.namespace {
+                NamespaceState::Unknown => format!(
+                    "missing, if the namespace exists at all: {}",
+                    list(&facts.missing_rights)
+                ),
+                _ => format!("missing: {}", list(&facts.missing_rights)),
+            })
             .hint(ask(first)));
     }
     let extended = format!("vc-{name}-extended");

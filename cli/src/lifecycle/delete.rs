@@ -15,7 +15,8 @@ use crate::host::{Host, within};
 use crate::names;
 use crate::namespace;
 
-use super::leftovers::{Kinds, Marks};
+use super::leftovers::{Kinds, Removed};
+use super::marks::Marks;
 use super::scale;
 
 /// What is wanted.
@@ -84,6 +85,8 @@ pub async fn delete(
     let deadline = Instant::now() + wishes.patience;
     let Marks { name, namespace: space, .. } = &standing.marks;
     let kinds = Kinds::of(host).await?;
+    let mut removed = Removed::default();
+    kinds.note(&standing.marks, &mut removed).await;
     if wishes.keep_claims {
         kinds.disown_claims(&standing.marks).await?;
     }
@@ -113,7 +116,8 @@ pub async fn delete(
     let patience = deadline.saturating_duration_since(Instant::now());
     scale::until_gone(host, name, space, &mut step, patience).await?;
     // Also before the namespace goes: it would wait for each finalizer with pauses of its own.
-    let mut removed = kinds.sweep(&standing.marks, &mut step, deadline).await?;
+    kinds.sweep(&standing.marks, &mut removed, &mut step, deadline).await?;
+    let mut removed = removed.count();
     if standing.namespace_goes {
         namespace::remove(host, space).await?;
         namespace::until_gone(host, space, &mut step, deadline).await?;
