@@ -65,6 +65,7 @@ pub fn without_our_finalizers(metadata: &ObjectMeta) -> Option<Vec<String>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use serde_json::{Value, json};
 
     fn metadata(value: Value) -> ObjectMeta {
         serde_json::from_value(value).unwrap()
