@@ -206,6 +206,10 @@ async fn failed(shared: &Shared, key: &PlanKey, op: &Op, error: &ApiError) {
             shared.notes.say(&state, key, &Note { message, ..note });
             state.queue.fail(key, None, Instant::now());
         }
+        Next::Close => {
+            shared.gate.close("the host namespace is being deleted".into());
+            shared.state().queue.fail(key, None, Instant::now());
+        }
         Next::Wait(wait) => {
             tracing::warn!(kind = %op.kind, side = %op.side, key = %op.key, %error, "write failed, will retry");
             shared.state().queue.fail(key, wait, Instant::now());

@@ -44,7 +44,7 @@ impl Gate {
     }
 
     /// Closes for good: a human decides.
-    fn close(&self, reason: String) {
+    pub fn close(&self, reason: String) {
         tracing::error!(%reason, "read-only: nothing is written until someone decides");
         self.open.store(false, Ordering::Release);
         self.check.failing(format!("read-only: {reason}"));

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use serde_json::Value;
-use vcluster_syncer_core::{Act, Note, Op, Refusal};
+use vcluster_syncer_core::{Act, Note, Op, Refusal, Side};
 
 use super::api::ApiError;
 
@@ -16,6 +16,8 @@ pub enum Next {
     Replan(Refusal),
     /// Tell the owner of the virtual object, and try again after a growing wait.
     Tell(Note),
+    /// The host namespace is going away, and everything in it: nothing may be concluded from that any more.
+    Close,
     /// Try again after a growing wait, or after the server's wish.
     Wait(Option<Duration>),
 }
@@ -71,7 +73,7 @@ mod tests {
     use super::*;
     use serde_json::json;
     use vcluster_syncer_core::resource::PODS;
-    use vcluster_syncer_core::{Key, Object, PatchForm, Side};
+    use vcluster_syncer_core::{Key, Object, PatchForm};
 
     fn status(code: u16, reason: &str, message: &str, details: Value) -> ApiError {
         ApiError::Status {

@@ -152,8 +152,13 @@ impl State {
     /// Takes in one event of a watch.
     pub fn observe(&mut self, side: Side, kind: &'static Resource, lane: Lane, change: Change) {
         let key = change.key();
-        let gone = matches!(change, Change::Gone { .. });
-        if self.stores.entry((side, kind)).or_default().observe(lane, change) {
+        let store = self.stores.entry((side, kind)).or_default();
+        // An object that loses our marker leaves the host's watch as if it were deleted. One that was on its way out
+        // before is; any other must be read afresh before it counts as gone.
+        let gone = matches!(change, Change::Gone { .. })
+            && (side == Side::Virtual
+                || store.get(&key).is_some_and(|object| object.is_deleting()));
+        if store.observe(lane, change) {
             if gone {
                 self.bury(side, kind, &key);
             }

@@ -212,13 +212,13 @@ impl Store {
         self.entries.get(key)?.object()
     }
 
-    /// The objects of a namespace, in order of names.
+    /// The objects of a namespace, in order of names; with `""` those of a resource without namespaces.
     pub fn in_namespace(&self, namespace: &str) -> impl Iterator<Item = Object> {
-        let prefix = format!("{namespace}/");
-        let from = Key::new(namespace, "");
+        let namespace = namespace.to_owned();
+        let from = if namespace.is_empty() { Key::cluster("") } else { Key::new(&namespace, "") };
         let range = self.entries.range((Bound::Included(from), Bound::Unbounded));
         range
-            .take_while(move |(key, _)| key.to_string().starts_with(&prefix))
+            .take_while(move |(key, _)| key.namespace() == namespace)
             .filter_map(|(_, entry)| entry.object())
     }
 
@@ -370,6 +370,16 @@ mod tests {
         assert!(store.observe(Lane::Ours, Change::Is(pod("7", "u"))));
         assert_eq!(store.replace(Lane::Ours, vec![Change::Is(pod("7", "u"))]), vec![]);
         assert_eq!(store.replace(Lane::Ours, vec![]), vec![key()]);
+    }
+
+    #[test]
+    fn objects_without_namespaces_are_in_the_empty_one() {
+        let mut nodes = Store::default();
+        nodes.observe(
+            Lane::Ours,
+            Change::Is(Object::new(json!({"metadata": {"name": "x", "uid": "c"}}))),
+        );
+        assert_eq!((nodes.in_namespace("").count(), nodes.in_namespace("x").count()), (1, 0));
     }
 
     #[test]
