@@ -39,10 +39,11 @@ pub fn judge(op: &Op, error: &ApiError) -> Next {
             Next::Replan(Refusal::new(op, *code, reason, message, details))
         }
         429 | 500..=599 => Next::Wait(*retry_after),
-        // The host namespace is going away, and everything in it: nothing to tell, nothing to hurry.
-        403 if has_cause(details, "NamespaceTerminating") => {
-            Next::Wait(Some(Duration::from_secs(10)))
-        }
+        403 if has_cause(details, "NamespaceTerminating") => match op.side {
+            Side::Host => Next::Close,
+            // A virtual namespace on its way out: nothing to tell, nothing to hurry.
+            Side::Virtual => Next::Wait(Some(Duration::from_secs(10))),
+        },
         422 => Next::Replan(Refusal::new(op, *code, reason, message, details)),
         _ => Next::Tell(Note { warning: true, reason: "SyncError", message: told(op, message) }),
     }
@@ -120,9 +121,6 @@ mod tests {
             Next::Tell(_)
         ));
         let going = json!({"causes": [{"reason": "NamespaceTerminating"}]});
-        assert!(matches!(
-            judge(&create, &status(403, "Forbidden", "", going)),
-            Next::Wait(Some(_))
-        ));
+        assert_eq!(judge(&create, &status(403, "Forbidden", "", going)), Next::Close);
     }
 }
