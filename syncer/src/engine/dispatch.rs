@@ -61,7 +61,7 @@ async fn next(shared: &Shared) -> Flight {
         let woken = shared.woken();
         let timer = {
             let mut state = shared.state();
-            if shared.gate.is_open() {
+            if shared.may_write() {
                 if let Some(found) = decide_next(shared, &mut state) {
                     return found;
                 }

@@ -76,6 +76,10 @@ async fn carry(shared: &Shared, receiver: &tokio::sync::Mutex<mpsc::UnboundedRec
         let Ok(event) = parse::object(&json).map(Host) else { continue };
         let Some(twin) = twin(shared, &event).await else { continue };
         let translated = events::to_virtual(&event, &twin, &shared.state().settings);
+        // Another replica tells it.
+        if !*shared.leading.borrow() {
+            continue;
+        }
         if let Some(translated) = translated
             && let Err(error) = post(shared, &translated).await
         {

@@ -61,6 +61,8 @@ pub struct Shared {
     wake: Notify,
     /// Counts changes of virtual nodes and host Services, for those who follow them.
     changes: latest::Sender<u64>,
+    /// Whether this replica writes. The caches of the others are filled too, so that a new leader starts at once.
+    leading: latest::Receiver<bool>,
     /// Sources whose first list is not in yet.
     unlisted: latest::Sender<BTreeSet<String>>,
     virtual_check: Check,
@@ -71,6 +73,8 @@ impl Engine {
     /// Starts to mirror, as soon as all first lists are in.
     ///
     /// `settings` and both APIs belong to one virtual cluster; `kinds` are the ones that its configuration turns on.
+    /// Only while `leading` holds `true` anything is written.
+    #[expect(clippy::too_many_arguments, reason = "called once, by the wiring")]
     pub fn start(
         settings: Settings,
         kinds: Vec<Box<dyn Mirror>>,
@@ -78,6 +82,7 @@ impl Engine {
         host: Api,
         health: &Health,
         metrics: Metrics,
+        leading: latest::Receiver<bool>,
         stop: CancellationToken,
     ) -> Engine {
         let sources = sources(&settings, &kinds);
@@ -102,6 +107,7 @@ impl Engine {
             metrics,
             wake: Notify::new(),
             changes: latest::Sender::new(0),
+            leading,
             unlisted: latest::Sender::new(unlisted),
         });
         for source in sources {
@@ -110,6 +116,7 @@ impl Engine {
         }
         tokio::spawn(stopped_by(stop.clone(), host_events::run(Arc::clone(&shared))));
         tokio::spawn(stopped_by(stop.clone(), open_when_listed(Arc::clone(&shared))));
+        tokio::spawn(stopped_by(stop.clone(), wake_the_leader(Arc::clone(&shared))));
         tokio::spawn(dispatch::run(Arc::clone(&shared), stop));
         Engine { shared }
     }
@@ -204,6 +211,11 @@ impl Shared {
         self.changes.send_if_modified(|seen| std::mem::replace(seen, now) != now);
     }
 
+    /// Whether anything may be written now.
+    fn may_write(&self) -> bool {
+        self.gate.is_open() && *self.leading.borrow()
+    }
+
     fn woken(&self) -> impl Future<Output = ()> + '_ {
         self.wake.notified()
     }
@@ -245,6 +257,13 @@ async fn open_when_listed(shared: Arc<Shared>) {
         shared.gate.open();
         shared.wake();
         tracing::info!("all caches are filled, mirroring begins");
+    }
+}
+
+async fn wake_the_leader(shared: Arc<Shared>) {
+    let mut leading = shared.leading.clone();
+    while leading.changed().await.is_ok() {
+        shared.wake();
     }
 }
 

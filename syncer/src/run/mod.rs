@@ -17,14 +17,17 @@ use std::time::Duration;
 use anyhow::Context as _;
 use prometheus_client::registry::Registry;
 use tokio::net::TcpListener;
-use vcluster_config::Loaded;
+use tokio::sync::watch;
+use vcluster_config::{Config, Loaded};
 use vcluster_syncer_core::kinds;
 
 use crate::admin::{Admin, Health, Metrics, Process, QueueDepths, StoreObjects};
 use crate::engine::Engine;
 use crate::kubelet::KubeletMetrics;
+use crate::lease::{Election, Timing, lease_name};
 use crate::logging::LogLevel;
 use crate::shutdown::Shutdown;
+use clusters::Cluster;
 
 /// Time between SIGTERM and giving up on what is under way. Less than the pod's grace period.
 const GRACE: Duration = Duration::from_secs(10);
@@ -47,6 +50,9 @@ pub struct RunArgs {
     /// Image of the syncer itself, for the init container that writes `/etc/hosts` of pods with a subdomain.
     #[arg(long, env = "SYNCER_IMAGE", default_value = "")]
     pub image: String,
+    /// Tells replicas apart: the pod's name.
+    #[arg(long, env = "POD_NAME", default_value = "")]
+    pub identity: String,
     /// Where the own door listens: health, metrics, log level.
     #[arg(long, env = "ADMIN_ADDRESS", default_value = "0.0.0.0:8080")]
     pub admin: SocketAddr,
@@ -96,6 +102,7 @@ pub async fn run(args: RunArgs, log_level: LogLevel) -> anyhow::Result<()> {
         publish::kubeconfigs(&host.api, &config, &args).await?;
         let inside = clusters::inside(&args).await?;
         let settings = clusters::settings(&args, &config, &host, &inside).await?;
+        let leading = leadership(&args, &config, &host, &shutdown);
         let started = Engine::start(
             settings.clone(),
             kinds::all(),
@@ -103,6 +110,7 @@ pub async fn run(args: RunArgs, log_level: LogLevel) -> anyhow::Result<()> {
             host.api.clone(),
             &health,
             metrics,
+            leading.clone(),
             shutdown.asked().clone(),
         );
         let started = engine.get_or_init(|| started).clone();
@@ -116,7 +124,14 @@ pub async fn run(args: RunArgs, log_level: LogLevel) -> anyhow::Result<()> {
             shutdown.clone(),
         )?;
         tokio::spawn(nodes);
-        tokio::spawn(inside::keep_dns(inside.api.clone(), config.clone(), started));
+        let dns = inside::keep_dns(inside.api.clone(), config.clone(), started);
+        tokio::spawn(async move {
+            let mut leading = leading;
+            // Fails only when the syncer is stopping.
+            if leading.wait_for(|leads| *leads).await.is_ok() {
+                dns.await;
+            }
+        });
         anyhow::Ok(())
     };
     tokio::select! {
@@ -127,4 +142,35 @@ pub async fn run(args: RunArgs, log_level: LogLevel) -> anyhow::Result<()> {
     // The engine finishes what is in flight, streams end by themselves or when time is up.
     tokio::time::timeout(GRACE, shutdown.overdue().cancelled()).await.ok();
     Ok(())
+}
+
+/// Tells whether this replica leads. One replica always does, and writes no lease: it would be the only thing that an
+/// idle virtual cluster writes.
+fn leadership(
+    args: &RunArgs,
+    config: &Config,
+    host: &Cluster,
+    shutdown: &Shutdown,
+) -> watch::Receiver<bool> {
+    let available = &config.control_plane.stateful_set.high_availability;
+    if available.replicas <= 1 {
+        return watch::Sender::new(true).subscribe();
+    }
+    let seconds = |number: u32| Duration::from_secs(number.into());
+    let timing = Timing {
+        duration: seconds(available.lease_duration),
+        renew_within: seconds(available.renew_deadline),
+        renew_every: seconds(available.retry_period),
+        look_every: seconds(available.retry_period),
+    };
+    let election = Election::new(
+        host.api.client().clone(),
+        &args.namespace,
+        &lease_name(&args.name),
+        &args.identity,
+        timing,
+    );
+    let (leading, campaign) = election.start(shutdown.asked().clone());
+    tokio::spawn(campaign);
+    leading
 }

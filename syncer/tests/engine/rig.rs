@@ -115,6 +115,7 @@ impl Pair {
             self.host.clone(),
             &health,
             metrics,
+            tokio::sync::watch::Sender::new(true).subscribe(),
             stop.clone(),
         );
         Running { engine, health, stop }

@@ -14,6 +14,10 @@ use super::PodUsage;
 /// A container that nobody has reported for this long is forgotten.
 const FORGET: SignedDuration = SignedDuration::from_mins(10);
 
+/// Where a counter begins. Not at zero: a container that runs has used something, and metrics-server takes a zero for a
+/// missing answer and leaves the whole pod out.
+const BEGIN: f64 = 0.001;
+
 /// Core-seconds by UID of the pod and name of the container.
 pub(super) type CoreSeconds = HashMap<(String, String), f64>;
 
@@ -34,7 +38,7 @@ impl Counters {
             for container in &sample.containers {
                 let key = (pod.metadata.uid.clone(), container.name.clone());
                 let counter = counters.entry(key.clone()).or_insert_with(|| Counter {
-                    core_seconds: 0.0,
+                    core_seconds: BEGIN,
                     at: sample.time - sample.window,
                 });
                 let passed = sample.time.duration_since(counter.at).as_secs_f64();
@@ -73,7 +77,10 @@ mod tests {
     fn the_difference_of_two_scrapes_is_the_rate_that_was_measured() {
         let counters = Counters::default();
         let key = ("u".to_owned(), "main".to_owned());
-        let at = |second, nanos| counters.advance(&[usage("u", second, nanos)])[&key];
+        let at = |second, nanos| {
+            let counted = counters.advance(&[usage("u", second, nanos)])[&key];
+            ((counted - BEGIN) * 1e6).round() / 1e6
+        };
         assert_eq!(at(1000, 500_000_000), 5.0);
         assert_eq!(at(1000, 500_000_000), 5.0, "the same sample counts once");
         assert_eq!(at(1020, 250_000_000), 10.0);

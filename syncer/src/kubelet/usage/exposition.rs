@@ -192,11 +192,11 @@ mod tests {
         let usage = [PodUsage { pod: pod.unwrap(), sample }];
         let page = resource(&Counters::default().advance(&usage), &usage);
         for line in [
-            r#"container_cpu_usage_seconds_total{container="main",namespace="ns",pod="web"} 5 1800000000000"#,
+            r#"container_cpu_usage_seconds_total{container="main",namespace="ns",pod="web"} 5.001 1800000000000"#,
             r#"container_memory_working_set_bytes{container="main",namespace="ns",pod="web"} 1024 1800000000000"#,
             r#"container_start_time_seconds{container="main",namespace="ns",pod="web"} 1767323045"#,
-            r#"pod_cpu_usage_seconds_total{namespace="ns",pod="web"} 5 1800000000000"#,
-            "node_cpu_usage_seconds_total 5 1800000000000",
+            r#"pod_cpu_usage_seconds_total{namespace="ns",pod="web"} 5.001 1800000000000"#,
+            "node_cpu_usage_seconds_total 5.001 1800000000000",
             "node_memory_working_set_bytes 1024 1800000000000",
             "# TYPE node_cpu_usage_seconds_total counter",
         ] {
