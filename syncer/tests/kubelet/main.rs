@@ -49,7 +49,7 @@ const CHECKS: &[(&str, Check)] = &[
     ("port_forward_carries_several_ports_at_a_time", ports::several),
     ("port_forward_survives_a_closed_port", ports::closed_port),
     ("node_pages_show_virtual_pods_only", nodes::pages),
-    ("usage_without_host_metrics_says_why", nodes::usage),
+    ("usage_is_the_hosts_with_virtual_names", nodes::usage),
     ("strangers_are_turned_away", access::strangers),
     ("tokens_need_the_right_to_the_node", access::tokens),
     ("hostile_paths_are_refused", access::hostile_paths),

@@ -1,5 +1,7 @@
 //! What a node tells about itself and its pods; and the lease, which wants a real API server too.
 
+use std::time::{Duration, Instant};
+
 use k8s_openapi::api::coordination::v1::Lease;
 use kube::api::Api;
 use serde_json::Value;
@@ -43,19 +45,11 @@ pub fn pages(rig: &Rig) {
 
 /// With a metrics-server on the host: our pods by their own names. Without: words.
 pub fn usage(rig: &Rig) {
-    let on_host = run(
-        &mut rig
-            .host_kubectl(Protocol::WebSocket, &["get", "--raw", "/apis/metrics.k8s.io/v1beta1"]),
-        b"",
-    );
-    for path in ["stats/summary", "metrics/resource", "metrics/cadvisor"] {
-        let raw = format!("/api/v1/nodes/fake-1/proxy/{path}");
-        let inside = run(&mut rig.kubectl(Protocol::WebSocket, &["get", "--raw", &raw]), b"");
-        if on_host.status.success() {
-            assert!(inside.status.success(), "{path}: {inside:?}");
-            let told = String::from_utf8_lossy(&inside.stdout).into_owned();
-            assert!(!told.contains("-x-") && !told.contains("added"), "{path}: {told}");
-        } else {
+    let any = Protocol::WebSocket;
+    let pages = ["stats/summary", "metrics/resource", "metrics/cadvisor"];
+    let served = ["get", "--raw", "/apis/metrics.k8s.io/v1beta1"];
+    if !run(&mut rig.host_kubectl(any, &served), b"").status.success() {
+        for path in pages {
             let status = rig.status(
                 Some(&rig.cluster.kubelet_client),
                 "GET",
@@ -64,7 +58,23 @@ pub fn usage(rig: &Rig) {
             );
             assert_eq!(status, 501, "{path}");
         }
+        return;
     }
+    // The host measures a new pod within half a minute.
+    let give_up = Instant::now() + PATIENCE;
+    while !page(rig, "metrics/resource").contains(r#"namespace="apps",pod="web""#) {
+        assert!(Instant::now() < give_up, "the host has no numbers of our pods");
+        std::thread::sleep(Duration::from_millis(500));
+    }
+    for path in pages {
+        let told = page(rig, path);
+        assert!(!told.contains("-x-") && !told.contains("added"), "{path}: {told}");
+        assert!(told.contains("side"), "{path}: {told}");
+    }
+    let summary: Value = serde_json::from_str(&page(rig, "stats/summary")).unwrap();
+    let pods = summary["pods"].as_array().unwrap();
+    let web = pods.iter().find(|pod| pod["podRef"]["name"] == "web").unwrap();
+    assert!(web["memory"]["workingSetBytes"].as_u64().unwrap() > 1_000_000, "{web}");
 }
 
 pub fn lease(rig: &Rig) {
