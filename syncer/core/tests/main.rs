@@ -9,6 +9,7 @@
 )]
 
 mod cases;
+mod convergence;
 mod odd_pods;
 mod scripts;
 mod world;

@@ -6,8 +6,8 @@ use jiff::Timestamp;
 use serde_json::json;
 use vcluster_syncer_core::resource::{NAMESPACES, SERVICES};
 use vcluster_syncer_core::{
-    Act, Key, Mirror, NotNow, Object, Op, Plan, Refusal, Resource, Settings, Side, View, kinds,
-    labels, skew,
+    Act, Host, Key, Mirror, NotNow, Object, Op, Plan, Refusal, Resource, Settings, Side, View,
+    kinds, labels, skew,
 };
 
 use super::memory::{Memory, PlanKey, Surroundings};
@@ -80,6 +80,11 @@ impl Clusters {
 
     fn lab(&self) -> Surroundings<'_> {
         Surroundings { kinds: &self.kinds, settings: &self.settings, now: self.host.now }
+    }
+
+    /// Whose a host object is, if it is ours.
+    pub fn owner(&self, kind: &'static Resource, host: &Host<Object>) -> Option<PlanKey> {
+        self.lab().owner(kind, host)
     }
 
     /// Changes what the syncer remembers, with its surroundings at hand.
@@ -262,7 +267,11 @@ impl Clusters {
 
     fn write(&mut self, op: &Op) -> Result<(), Failure> {
         let sent = super::tokens::granted(op, self.host.now);
+        let wrong = super::judge::wrong(self, op);
         let result = self.server(op.side).write(&sent);
+        if let (Some(wrong), Ok(_)) = (wrong, &result) {
+            panic!("{wrong}");
+        }
         if let Some(lives) = &mut self.lives {
             *lives -= 1;
         }

@@ -1,6 +1,7 @@
 //! Two clusters in memory: API servers that behave like real ones, and a syncer that carries out plans.
 mod admission;
 mod clusters;
+mod judge;
 mod memory;
 mod neighbours;
 mod server;
