@@ -8,8 +8,9 @@ mod inside;
 mod manifests;
 mod nodes;
 mod publish;
+mod renewing;
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -50,6 +51,12 @@ pub struct RunArgs {
     /// Image of the syncer itself, for the init container that writes `/etc/hosts` of pods with a subdomain.
     #[arg(long, env = "SYNCER_IMAGE", default_value = "")]
     pub image: String,
+    /// The addresses of this pod, joined by commas: they are in the API server's certificate.
+    #[arg(long, env = "POD_IPS", value_delimiter = ',')]
+    pub pod_ips: Vec<IpAddr>,
+    /// The addresses of this pod's node, joined by commas.
+    #[arg(long, env = "HOST_IPS", value_delimiter = ',')]
+    pub host_ips: Vec<IpAddr>,
     /// Tells replicas apart: the pod's name.
     #[arg(long, env = "POD_NAME", default_value = "")]
     pub identity: String,
@@ -100,6 +107,7 @@ pub async fn run(args: RunArgs, log_level: LogLevel) -> anyhow::Result<()> {
     let work = async {
         let host = clusters::host(&args).await?;
         publish::kubeconfigs(&host.api, &config, &args).await?;
+        renewing::start(&args, &config, &host.api, &shutdown)?;
         let inside = clusters::inside(&args).await?;
         let settings = clusters::settings(&args, &config, &host, &inside).await?;
         let leading = leadership(&args, &config, &host, &shutdown);
