@@ -76,11 +76,14 @@ pub fn shell(bed: u8, command: Vec<String>) -> Result<Infallible> {
     // `vcluster`, when it is built, lies beside this program.
     let own = std::env::current_exe()?.parent().map(Path::to_owned);
     let path = std::env::var_os("PATH").unwrap_or_default();
-    let dirs = own.into_iter().chain([testbed.bin]).chain(std::env::split_paths(&path));
+    let dirs = own.into_iter().chain([testbed.bin.clone()]).chain(std::env::split_paths(&path));
     let mut command = Command::new(&program);
     command
         .args(words)
-        .env("KUBECONFIG", testbed.kubeconfig)
+        .env("KUBECONFIG", &testbed.kubeconfig)
+        // For the tests that want a host or its programs.
+        .env("VCLUSTER_TESTBED_KUBECONFIG", &testbed.kubeconfig)
+        .env("VCLUSTER_TESTBED_BIN", &testbed.bin)
         .env("PATH", std::env::join_paths(dirs)?);
     Err(command.exec()).with_context(|| format!("cannot start {program}"))
 }

@@ -13,6 +13,7 @@
 mod access;
 mod answers;
 mod certificates;
+mod error;
 mod host;
 mod identity;
 mod listener;
@@ -21,6 +22,7 @@ mod objects;
 mod paths;
 mod pods;
 mod query;
+mod reach;
 mod relay;
 mod reviews;
 mod serve;
@@ -28,7 +30,6 @@ mod trust;
 mod usage;
 
 use std::collections::HashMap;
-use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
@@ -36,6 +37,7 @@ use tokio::sync::{Mutex, Semaphore, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::admin::Check;
 use crate::shutdown::Shutdown;
 use certificates::{NodeCertificate, Subject};
 use listener::Listener;
@@ -45,6 +47,7 @@ use serve::Node;
 use trust::Tls;
 
 pub use certificates::NodeSigner;
+pub use error::KubeletError;
 pub use node::KubeletMetrics;
 pub use pods::{HostPod, PodDirectory};
 pub use trust::{CaPurpose, ClientTrust};
@@ -54,49 +57,6 @@ pub const DEFAULT_STREAMS: usize = 1000;
 
 /// Connections beyond those that carry streams.
 const SPARE_CONNECTIONS: usize = 256;
-
-/// Why a node's port is not served.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum KubeletError {
-    /// The port cannot be had.
-    #[error("port {port} for virtual node {node} cannot be opened")]
-    Bind {
-        /// The node.
-        node: String,
-        /// The port that was asked for.
-        port: u16,
-        /// What the system says.
-        #[source]
-        source: io::Error,
-    },
-    /// The CA's certificate or key cannot be read.
-    #[error(
-        "the CA that signs node certificates cannot be read (a certificate and a PKCS#8 key in PEM are needed)"
-    )]
-    Signer(#[source] rcgen::Error),
-    /// A node's certificate cannot be made.
-    #[error("no certificate can be made for virtual node {node}")]
-    Certificate {
-        /// The node.
-        node: String,
-        /// Why.
-        #[source]
-        source: rcgen::Error,
-    },
-    /// The CA of kubelet clients is not PEM.
-    #[error("the CA of kubelet clients is not PEM")]
-    ClientCaPem(#[source] rustls::pki_types::pem::Error),
-    /// The CA of kubelet clients cannot be used.
-    #[error("the CA of kubelet clients cannot be used")]
-    ClientCa(#[source] rustls::server::VerifierBuilderError),
-    /// TLS cannot be set up.
-    #[error("TLS cannot be set up")]
-    Tls(#[source] rustls::Error),
-    /// The host's API server cannot be reached with this configuration.
-    #[error("no client for the host's API server can be made")]
-    Client(#[source] kube::Error),
-}
 
 /// What all virtual nodes need.
 pub struct KubeletConfig {
@@ -137,6 +97,8 @@ pub struct KubeletServers {
     bind: Option<IpAddr>,
     connections: Arc<Semaphore>,
     state: Mutex<State>,
+    /// The node whose address stands for all when it is tried.
+    tried: watch::Sender<Option<SocketAddr>>,
     shutdown: Shutdown,
 }
 
@@ -184,8 +146,15 @@ impl KubeletServers {
                 clients: config.clients,
                 nodes: HashMap::new(),
             }),
+            tried: watch::Sender::new(None),
             shutdown,
         })
+    }
+
+    /// Tells `check` whether the way that the virtual API server takes to the nodes, by a Service back to its own pod,
+    /// works in the host's network.
+    pub fn report_reach(&self, check: Check) {
+        tokio::spawn(reach::report(self.tried.subscribe(), check));
     }
 
     /// Serves `node` at `endpoint` from now on, and says where. Asking again changes nothing; other names or addresses give
@@ -209,7 +178,9 @@ impl KubeletServers {
         {
             served.certificate.update(&signer, Some(subject))?;
             served.endpoint = endpoint;
-            return Ok(served.address);
+            let address = served.address;
+            self.choose_tried(&state);
+            return Ok(address);
         }
         let failed =
             |source| KubeletError::Bind { node: node.to_owned(), port: endpoint.port, source };
@@ -230,13 +201,23 @@ impl KubeletServers {
         if let Some(old) = state.nodes.insert(node.to_owned(), served) {
             old.stop.cancel();
         }
+        self.choose_tried(&state);
         Ok(address)
+    }
+
+    fn choose_tried(&self, state: &State) {
+        let nodes = state.nodes.values();
+        let any = nodes.filter_map(|served| served.endpoint.addresses.first()).min();
+        let any = any.map(|address| SocketAddr::new(*address, reach::KUBELET_PORT));
+        self.tried.send_if_modified(|tried| std::mem::replace(tried, any) != any);
     }
 
     /// Stops serving `node`. Streams that are open go on.
     pub async fn remove(&self, node: &str) {
-        if let Some(served) = self.state.lock().await.nodes.remove(node) {
+        let mut state = self.state.lock().await;
+        if let Some(served) = state.nodes.remove(node) {
             served.stop.cancel();
+            self.choose_tried(&state);
             tracing::info!(node, "virtual node is no longer served");
         }
     }
