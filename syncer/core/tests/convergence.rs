@@ -136,6 +136,7 @@ impl Story {
             Deed::Delete { kind, name } => {
                 let key = Key::new(NAMES[*name].0, NAMES[*name].1);
                 let _refused = self.clusters.virt.delete(KINDS[*kind], &key, None, None);
+                self.clusters.virt.run_controllers();
             }
             Deed::EditHost { kind, name, variant } => self.edit_host(KINDS[*kind], *name, *variant),
             Deed::DeleteHost { kind, name } => {
@@ -419,7 +420,7 @@ fn body(kind: &Resource, variant: u8) -> Value {
             json!({"metadata": {"labels": app}, "spec": spec})
         }
         "endpointslices" => json!({
-            "metadata": {"labels": {"kubernetes.io/service-name": if variant % 2 == 0 { "a" } else { "b" }}},
+            "metadata": {"labels": {"kubernetes.io/service-name": NAMES[usize::from(variant % 2)].1}},
             "addressType": "IPv4",
             "endpoints": [{"addresses": [format!("198.51.100.{variant}")]}],
             "ports": [{"name": "", "port": 5432, "protocol": "TCP"}],

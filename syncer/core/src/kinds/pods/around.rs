@@ -1,10 +1,11 @@
 //! What a host pod must be told of its surroundings, and cannot be made without.
 
-use crate::resource::{NAMESPACES, SERVICES};
+use crate::kinds::configmaps;
+use crate::resource::{CONFIG_MAPS, NAMESPACES, SERVICES};
 use crate::{Host, Key, NotNow, Object, Settings, Virtual, World};
 
 use super::service_links::{self, Variables};
-use super::{dns, namespaced_host_key};
+use super::{dns, namespaced_host_key, references};
 
 /// The surroundings of one new pod.
 pub struct Around {
@@ -32,6 +33,7 @@ pub fn look(
     let api_ip = api_ip(world, settings)?;
     let uses_dns = virt.at(&["spec"]).is_some_and(dns::uses_cluster);
     let dns_ip = if uses_dns { Some(dns_ip(world, settings)?) } else { None };
+    authority(virt, world, settings)?;
     let variables = variables(virt, &api_ip, world);
     Ok(Around { namespace, api_ip, dns_ip, variables })
 }
@@ -72,6 +74,21 @@ fn dns_ip(world: &dyn World, settings: &Settings) -> Result<String, NotNow> {
         (Some(inside), Some(outside)) if inside == outside => Ok(inside),
         (None, _) => Err(NotNow::waiting("Service kube-system/kube-dns")),
         _ => Err(NotNow::waiting("Service kube-system/kube-dns to have one address on both sides")),
+    }
+}
+
+/// Waits for the config map with the cluster's CA, if the pod mounts it. Nearly every pod does, the first ones are
+/// quicker than the controller that makes it, and a kubelet that misses it looks again only after a second or two.
+fn authority(virt: &Virtual<Object>, world: &dyn World, settings: &Settings) -> Result<(), NotNow> {
+    let needed = references::of(virt).into_iter().find(|(kind, key)| {
+        **kind == CONFIG_MAPS && key.name() == configmaps::ROOT_CA
+    });
+    let twin = needed.and_then(|(_, key)| configmaps::host_key(&key, settings));
+    match twin {
+        Some(twin) if world.host(&CONFIG_MAPS, &twin).is_none() => {
+            Err(NotNow::waiting(format!("config map {} on the host", configmaps::ROOT_CA)))
+        }
+        _ => Ok(()),
     }
 }
 
