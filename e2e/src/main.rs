@@ -8,6 +8,7 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::{Args, Parser, Subcommand};
+use e2e::bench;
 use e2e::testbed::Profile;
 
 /// A real Kubernetes host cluster on this machine, for developing and testing vcluster.
@@ -67,6 +68,11 @@ enum Command {
     },
     /// Try the promises to users on the host cluster, which is started if it is not up
     Suite(promises::Suite),
+    /// Measure: a virtual cluster, a null syncer and the bare host side by side
+    Bench(bench::Options),
+    /// The benchmark's null syncer
+    #[command(hide = true)]
+    NullSyncer(bench::NullSyncer),
 }
 
 #[derive(Args)]
@@ -119,6 +125,10 @@ async fn run(cli: Cli) -> Result<ExitCode> {
             commands::image(bed, profile, output.as_deref()).await?;
         }
         Command::Suite(args) => return promises::run(bed, args).await,
+        Command::Bench(options) => bench::run(bed, &options).await?,
+        Command::NullSyncer(args) => {
+            tokio::task::spawn_blocking(move || bench::null::run(&args)).await??;
+        }
         Command::Restart { component } => commands::restart(bed, &component).await?,
     }
     Ok(ExitCode::SUCCESS)

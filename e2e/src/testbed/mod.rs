@@ -36,6 +36,7 @@ pub use command::{command, run, run_with};
 pub use health::Health;
 pub use images::{Profile, SYNCER_IMAGE};
 pub use kubectl::Kubectl;
+pub use kwok::NODES as KWOK_NODES;
 pub use layout::{LAST_BED, Layout, MOST_NODES, Node};
 pub use processes::Process;
 pub use progress::Progress;
