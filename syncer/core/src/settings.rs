@@ -17,6 +17,8 @@ pub struct Settings {
     pub rewrite_hosts_image: String,
     /// UID of host Service `NAME`, owner of all host objects; empty turns owner references off.
     pub owner_uid: String,
+    /// Tell inside what the host says about mirrored objects.
+    pub host_events: bool,
     /// Mirror all config maps, not only those that something references.
     pub all_config_maps: bool,
     /// Mirror all secrets, not only those that something references.
@@ -51,6 +53,7 @@ impl Settings {
             rewrite_hosts: true,
             rewrite_hosts_image: "ghcr.io/vcluster-rs/syncer:test".into(),
             owner_uid: "owner-uid".into(),
+            host_events: true,
             all_config_maps: false,
             all_secrets: false,
             kubernetes_version: "v1.34.4".into(),

@@ -29,6 +29,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::{Notify, watch as latest};
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 use vcluster_syncer_core::resource::{ENDPOINT_SLICES, EVENTS, NAMESPACES, PODS, SERVICES};
 use vcluster_syncer_core::{Host, Key, Mirror, Object, Resource, Settings, Side, Virtual, labels};
 
@@ -46,6 +47,7 @@ use crate::admin::{Check, Gate as Probe, Health, Metrics};
 #[derive(Clone)]
 pub struct Engine {
     shared: Arc<Shared>,
+    tasks: TaskTracker,
 }
 
 /// What the engine's tasks share.
@@ -117,8 +119,15 @@ impl Engine {
         tokio::spawn(stopped_by(stop.clone(), host_events::run(Arc::clone(&shared))));
         tokio::spawn(stopped_by(stop.clone(), open_when_listed(Arc::clone(&shared))));
         tokio::spawn(stopped_by(stop.clone(), wake_the_leader(Arc::clone(&shared))));
-        tokio::spawn(dispatch::run(Arc::clone(&shared), stop));
-        Engine { shared }
+        let tasks = TaskTracker::new();
+        tasks.spawn(dispatch::run(Arc::clone(&shared), stop));
+        tasks.close();
+        Engine { shared, tasks }
+    }
+
+    /// After the engine was told to stop: waits until the writes that are under way have ended.
+    pub async fn finish(&self) {
+        self.tasks.wait().await;
     }
 
     /// The host twin of a virtual pod, for those who pass streams through to it.
@@ -325,7 +334,9 @@ fn sources(settings: &Settings, kinds: &[Box<dyn Mirror>]) -> Vec<Source> {
         escaped("labelSelector", &format!("{SERVICE_NAME}={}", settings.name)),
         Lane::ControlPlane,
     ));
-    sources.push(host(&EVENTS, String::new(), Lane::Ours));
+    if settings.host_events {
+        sources.push(host(&EVENTS, String::new(), Lane::Ours));
+    }
     sources.extend(virtual_kinds.into_iter().map(|kind| Source {
         side: Side::Virtual,
         kind,

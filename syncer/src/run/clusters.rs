@@ -82,6 +82,7 @@ pub async fn settings(
         rewrite_hosts: to_host.pods.rewrite_hosts.enabled && !args.image.is_empty(),
         rewrite_hosts_image: args.image.clone(),
         owner_uid: service.uid().to_owned(),
+        host_events: config.sync.from_host.events.enabled,
         all_config_maps: to_host.config_maps.all,
         all_secrets: to_host.secrets.all,
         kubernetes_version: text(&inside_version, "gitVersion"),

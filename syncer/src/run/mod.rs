@@ -5,6 +5,7 @@
 
 mod clusters;
 mod inside;
+mod kinds;
 mod manifests;
 mod nodes;
 mod publish;
@@ -20,7 +21,6 @@ use prometheus_client::registry::Registry;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use vcluster_config::{Config, Loaded};
-use vcluster_syncer_core::kinds;
 
 use crate::admin::{Admin, Health, Metrics, Process, QueueDepths, StoreObjects};
 use crate::engine::Engine;
@@ -113,7 +113,7 @@ pub async fn run(args: RunArgs, log_level: LogLevel) -> anyhow::Result<()> {
         let leading = leadership(&args, &config, &host, &shutdown);
         let started = Engine::start(
             settings.clone(),
-            kinds::all(),
+            kinds::enabled(&config),
             inside.api.clone(),
             host.api.clone(),
             &health,
@@ -122,17 +122,17 @@ pub async fn run(args: RunArgs, log_level: LogLevel) -> anyhow::Result<()> {
             shutdown.asked().clone(),
         );
         let started = engine.get_or_init(|| started).clone();
-        let nodes = nodes::serve(
+        let servers = nodes::serve(
             &args,
             &settings,
             &host,
             &inside,
             started.clone(),
             kubelet_metrics,
+            &health,
             shutdown.clone(),
         )?;
-        tokio::spawn(nodes);
-        let dns = inside::keep_dns(inside.api.clone(), config.clone(), started);
+        let dns = inside::keep_dns(inside.api.clone(), config.clone(), started.clone());
         tokio::spawn(async move {
             let mut leading = leading;
             // Fails only when the syncer is stopping.
@@ -140,15 +140,15 @@ pub async fn run(args: RunArgs, log_level: LogLevel) -> anyhow::Result<()> {
                 dns.await;
             }
         });
-        anyhow::Ok(())
+        anyhow::Ok((started, servers))
     };
-    tokio::select! {
+    let (engine, servers) = tokio::select! {
         done = work => done?,
-        () = shutdown.asked().cancelled() => {}
-    }
+        () = shutdown.asked().cancelled() => return Ok(()),
+    };
     shutdown.asked().cancelled().await;
-    // The engine finishes what is in flight, streams end by themselves or when time is up.
-    tokio::time::timeout(GRACE, shutdown.overdue().cancelled()).await.ok();
+    // What is being written ends within seconds, streams by themselves or when time is up.
+    tokio::join!(engine.finish(), servers.finish());
     Ok(())
 }
 

@@ -1,7 +1,6 @@
 //! Serves the kubelet API of each virtual node at the port that its host Service names.
 
 use std::collections::BTreeMap;
-use std::future::Future;
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -12,6 +11,7 @@ use vcluster_syncer_core::{Host, Key, Object, Settings, Virtual, kinds, labels};
 
 use super::RunArgs;
 use super::clusters::Cluster;
+use crate::admin::{Gate, Health};
 use crate::engine::Engine;
 use crate::kubelet::{
     CaPurpose, ClientTrust, DEFAULT_STREAMS, HostPod, KubeletConfig, KubeletMetrics,
@@ -29,10 +29,11 @@ impl PodDirectory for Names {
     }
 }
 
-/// Follows the node Services; the future runs for ever.
+/// Serves virtual nodes from now on, following the node Services.
 ///
 /// # Errors
 /// When certificates are missing or no client can be made.
+#[expect(clippy::too_many_arguments, reason = "called once, by the wiring")]
 pub fn serve(
     args: &RunArgs,
     settings: &Settings,
@@ -40,8 +41,9 @@ pub fn serve(
     inside: &Cluster,
     engine: Engine,
     metrics: KubeletMetrics,
+    health: &Health,
     shutdown: Shutdown,
-) -> anyhow::Result<impl Future<Output = ()> + use<>> {
+) -> anyhow::Result<Arc<KubeletServers>> {
     let read = |name: &str| {
         let path = args.pki.join(name);
         std::fs::read_to_string(&path)
@@ -64,10 +66,13 @@ pub fn serve(
         },
         shutdown,
     )?;
-    Ok(follow(servers, engine))
+    let servers = Arc::new(servers);
+    servers.report_reach(health.register("kubelet-path", Gate::Notice));
+    tokio::spawn(follow(Arc::clone(&servers), engine));
+    Ok(servers)
 }
 
-async fn follow(servers: KubeletServers, engine: Engine) {
+async fn follow(servers: Arc<KubeletServers>, engine: Engine) {
     let mut changes = engine.node_changes();
     let mut served: BTreeMap<String, NodeEndpoint> = BTreeMap::new();
     loop {

@@ -80,9 +80,9 @@ fn dns_ip(world: &dyn World, settings: &Settings) -> Result<String, NotNow> {
 /// Waits for the config map with the cluster's CA, if the pod mounts it. Nearly every pod does, the first ones are
 /// quicker than the controller that makes it, and a kubelet that misses it looks again only after a second or two.
 fn authority(virt: &Virtual<Object>, world: &dyn World, settings: &Settings) -> Result<(), NotNow> {
-    let needed = references::of(virt).into_iter().find(|(kind, key)| {
-        **kind == CONFIG_MAPS && key.name() == configmaps::ROOT_CA
-    });
+    let needed = references::of(virt)
+        .into_iter()
+        .find(|(kind, key)| **kind == CONFIG_MAPS && key.name() == configmaps::ROOT_CA);
     let twin = needed.and_then(|(_, key)| configmaps::host_key(&key, settings));
     match twin {
         Some(twin) if world.host(&CONFIG_MAPS, &twin).is_none() => {
