@@ -34,15 +34,26 @@ pub fn cargo(args: &[&str]) -> Result<Command> {
     Ok(cargo)
 }
 
-/// Runs a build and returns the programs called `name` that it made.
+/// Runs a build and returns the program called `name` that it made.
 ///
 /// # Errors
 /// When it does not compile, with the compiler's words.
 pub async fn built(build: &mut Command, name: &str) -> Result<PathBuf> {
-    let said = run(build.args(["--message-format", "json-render-diagnostics"])).await?;
+    executable(&run(build.args(AS_JSON)).await?, name)
+}
+
+/// Makes cargo say on standard output what it made, in a form for [`executable`].
+pub const AS_JSON: [&str; 2] = ["--message-format", "json-render-diagnostics"];
+
+/// The program called `name` among what cargo said it made.
+///
+/// # Errors
+/// When it is not.
+pub fn executable(said: &str, name: &str) -> Result<PathBuf> {
     said.lines()
         .filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok())
         .filter(|message| message.pointer("/target/name").is_some_and(|target| target == name))
+        .filter(|message| message.pointer("/profile/test").is_some_and(|test| test == false))
         .filter_map(|message| Some(PathBuf::from(message.get("executable")?.as_str()?)))
         .next_back()
         .with_context(|| format!("cargo named no program called {name}"))

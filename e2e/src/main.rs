@@ -1,7 +1,9 @@
 //! The test bed's command line: a real host cluster on this machine.
 
 mod commands;
+mod demo;
 mod promises;
+mod verify;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -68,6 +70,18 @@ enum Command {
     },
     /// Try the promises to users on the host cluster, which is started if it is not up
     Suite(promises::Suite),
+    /// Show the main job: create a virtual cluster, run an app in it, pause, resume, delete
+    Demo {
+        /// Leave everything up and say what to try
+        #[arg(long)]
+        keep: bool,
+    },
+    /// Check everything: format, lints, tests, chart, workflows, demo and the end-to-end suite
+    Verify {
+        /// The long matrices and campaigns too
+        #[arg(long)]
+        all: bool,
+    },
     /// Measure: a virtual cluster, a null syncer and the bare host side by side
     Bench(bench::Options),
     /// The benchmark's null syncer
@@ -124,6 +138,8 @@ async fn run(cli: Cli) -> Result<ExitCode> {
             let profile = if dev { Profile::Dev } else { Profile::Release };
             commands::image(bed, profile, output.as_deref()).await?;
         }
+        Command::Demo { keep } => return demo::run(bed, keep).await,
+        Command::Verify { all } => return verify::run(bed, all).await,
         Command::Suite(args) => return promises::run(bed, args).await,
         Command::Bench(options) => bench::run(bed, &options).await?,
         Command::NullSyncer(args) => {

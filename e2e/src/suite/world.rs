@@ -9,6 +9,7 @@ use anyhow::{Context as _, Result};
 use tokio::sync::OnceCell;
 
 use super::cluster::Cluster;
+use super::holds::holds;
 use super::home::{Home, Tools};
 use super::kind;
 use super::space::Space;
@@ -259,6 +260,9 @@ pub async fn delete(cluster: &VirtualCluster) -> Result<()> {
     let rest = ["--delete-namespace", "--wait=false", "--timeout", "60s"];
     let said = tokio::time::timeout(CLEAN_UP, cluster.home.run(&[&args[..], &rest].concat())).await;
     // The namespace takes with it whatever `delete` may have left; that it leaves nothing is a promise of its own.
-    cluster.host.cluster.delete(kind::NAMESPACES, "", namespace).await?;
+    holds("the namespace is asked to go", || {
+        cluster.host.cluster.delete(kind::NAMESPACES, "", namespace)
+    })
+    .await?;
     said.context("it took too long")??.succeeds().map(drop)
 }

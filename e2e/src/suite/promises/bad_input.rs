@@ -50,7 +50,7 @@ async fn values(home: &Home, name: &str) -> Result<()> {
         ),
         (
             json!({ "sync": { "toHost": { "pods": { "enabled": "sometimes" } } } }),
-            ["enabled", "sometimes"],
+            ["sync.toHost.pods.enabled", "true or false"],
         ),
         (
             json!({ "controlPlane": { "statefulSet": { "highAvailability": { "replicas": 3 } } } }),
@@ -126,8 +126,12 @@ async fn terminating(world: &World, home: &Home, name: &str) -> Result<()> {
     explained(said, &[&space.name])
 }
 
-/// An error says what, and what to do.
+/// An error says what, and either why or what to do.
 fn explained(said: Said, words: &[&str]) -> Result<()> {
     ensure!(said.stdout.is_empty(), "complaints are not data: {said}");
-    said.complains(&["error:"])?.complains(words)?.complains(&["hint:"]).map(drop)
+    ensure!(
+        said.stderr.contains("cause:") || said.stderr.contains("hint:"),
+        "neither a cause nor a hint: {said}"
+    );
+    said.complains(&["error:"])?.complains(words).map(drop)
 }

@@ -6,6 +6,7 @@ use anyhow::{Context as _, Result, ensure};
 use serde_json::{Value, json};
 
 use crate::suite::holds::holds;
+use crate::suite::home::Home;
 use crate::suite::space::{Space, text};
 use crate::suite::virtual_cluster::{VirtualCluster, Wish};
 use crate::suite::{Company, Promise, kind, sample, world::World};
@@ -29,7 +30,7 @@ async fn run(world: World) -> Result<()> {
     let wish = Wish { namespace: Some(host.name.clone()), ..Wish::default() };
     let cluster = world.create_with("tidy", &wish).await?;
     let home = &cluster.home;
-    let kubeconfig = std::fs::read_to_string(home.kubeconfig())?;
+    let kubeconfig = view(home).await?;
     busy(&cluster).await?;
     home.run(&["connect", &cluster.name]).await?.succeeds()?;
     let volumes = volumes(&world, &host.name).await?;
@@ -53,10 +54,7 @@ async fn run(world: World) -> Result<()> {
     let outside = outside(&world, &cluster).await?;
     ensure!(outside.is_empty(), "left behind outside of the namespace: {outside:?}");
     ensure!(home.forwarders().is_empty(), "the forwarder is left");
-    ensure!(
-        same_contexts(&std::fs::read_to_string(home.kubeconfig())?, &kubeconfig),
-        "the kubeconfig is not as it was"
-    );
+    ensure!(view(home).await? == kubeconfig, "the kubeconfig is not as it was");
     home.run(&["delete", &cluster.name, "-y"]).await?.ends_with(3)?;
     home.run(&["delete", &cluster.name, "-y", "--ignore-not-found"]).await?.succeeds()?;
 
@@ -133,9 +131,9 @@ async fn volumes(world: &World, namespace: &str) -> Result<Vec<String>> {
     Ok(ours.map(|volume| text(volume, "/metadata/name").to_owned()).collect())
 }
 
-/// Whether two kubeconfigs say the same, whatever their lines' order.
-fn same_contexts(a: &str, b: &str) -> bool {
-    let lines =
-        |text: &str| text.lines().map(str::trim_end).map(str::to_owned).collect::<BTreeSet<_>>();
-    lines(a) == lines(b)
+/// All that the kubeconfig says.
+async fn view(home: &Home) -> Result<Value> {
+    let mut kubectl = home.command("kubectl");
+    let said = home.hear(kubectl.args(["config", "view", "--raw", "--output", "json"])).await?;
+    Ok(serde_json::from_str(&said.succeeds()?.stdout)?)
 }

@@ -63,9 +63,8 @@ async fn run(world: World) -> Result<()> {
 
     // The rights are those that the virtual cluster gives.
     let can = |verb: &'static str| {
-        let token = token.clone();
-        let space = space.clone();
-        async move { space.kubectl(&["--token", &token, "auth", "can-i", verb, "pods"]).await }
+        let (space, user) = (space.clone(), user.to_owned());
+        async move { space.kubectl(&["auth", "can-i", verb, "pods", "--as", &user]).await }
     };
     let role = [
         "create",

@@ -10,6 +10,7 @@ mod daemons;
 mod delete;
 mod dns;
 mod door;
+mod examples;
 mod expose;
 mod extensions;
 mod faults;
@@ -79,6 +80,9 @@ pub fn all() -> Vec<Promise> {
         list::PROMISE,
         inside_out::PROMISE,
         bad_input::PROMISE,
+        examples::DEMO,
+        examples::NESTED,
+        examples::TEAMS,
         faults::HOST,
         faults::CAMPAIGN,
     ]
