@@ -17,12 +17,13 @@ use vcluster_syncer_core::{
     Host, Key, NotNow, Object, PatchForm, Resource, Settings, Side, Virtual, labels,
 };
 
-use crate::world::{Clusters, Failure};
+use crate::world::{Backup, Clusters, Failure};
 
 /// What a tenant can have: one object of each kind under each of these names.
 const NAMES: [(&str, &str); 3] = [("shop", "a"), ("shop", "b"), ("jobs", "a")];
 static KINDS: [&Resource; 6] =
     [&CONFIG_MAPS, &SECRETS, &SERVICES, &ENDPOINT_SLICES, &CLAIMS, &PODS];
+const CLAIMS_AT: usize = 4;
 
 /// One thing that happens.
 #[derive(Clone, Debug)]
@@ -47,6 +48,10 @@ enum Deed {
     Restart,
     /// The syncer lists afresh.
     Relist,
+    /// The syncer lists from a virtual API server that lags behind.
+    TimeTravel,
+    /// The virtual store is brought back to an older state.
+    RollBack,
     /// Time passes.
     Tick { seconds: i64 },
     /// The next write of a cluster fails.
@@ -54,7 +59,9 @@ enum Deed {
 }
 
 fn deed() -> impl Strategy<Value = Deed> {
-    let object = || (0..KINDS.len(), 0..NAMES.len());
+    // Claims are where mistakes cost most.
+    let kind = || prop_oneof![2 => 0..KINDS.len(), 1 => Just(CLAIMS_AT)];
+    let object = || (kind(), prop_oneof![1 => 0..NAMES.len(), 1 => Just(0)]);
     prop_oneof![
         6 => (object(), 0..4u8).prop_map(|((kind, name), variant)| Deed::Apply { kind, name, variant }),
         3 => object().prop_map(|(kind, name)| Deed::Delete { kind, name }),
@@ -66,6 +73,8 @@ fn deed() -> impl Strategy<Value = Deed> {
         2 => any::<bool>().prop_map(|side| Deed::Drop { side }),
         1 => Just(Deed::Restart),
         1 => Just(Deed::Relist),
+        1 => Just(Deed::TimeTravel),
+        1 => prop::bool::weighted(0.2).prop_map(|really| if really { Deed::RollBack } else { Deed::Relist }),
         2 => (1..60i64).prop_map(|seconds| Deed::Tick { seconds }),
         1 => (any::<bool>(), prop::sample::select(vec![403u16, 409, 422, 500, 503]))
             .prop_map(|(side, code)| Deed::Fail { side, code }),
@@ -87,6 +96,9 @@ struct Story {
     clusters: Clusters,
     since_sync: [usize; 2],
     foreign: u8,
+    /// The virtual store as it was at some earlier sync.
+    older: Option<Backup>,
+    rolled_back: bool,
 }
 
 impl Story {
@@ -127,7 +139,7 @@ impl Story {
                 "spec": {"clusterIP": "10.96.0.1", "ports": port},
             })),
         );
-        Story { clusters, since_sync: [0, 0], foreign: 0 }
+        Story { clusters, since_sync: [0, 0], foreign: 0, older: None, rolled_back: false }
     }
 
     fn happens(&mut self, deed: &Deed) {
@@ -155,6 +167,17 @@ impl Story {
             }
             Deed::Restart => self.relisted(Clusters::restart),
             Deed::Relist => self.relisted(Clusters::relist),
+            Deed::TimeTravel => {
+                if let Some(older) = &self.older {
+                    self.clusters.time_travel(older);
+                }
+            }
+            Deed::RollBack => {
+                if let Some(older) = self.older.clone() {
+                    self.clusters.virt.restore(older);
+                    self.rolled_back = true;
+                }
+            }
             Deed::Tick { seconds } => {
                 self.clusters.advance(self.clusters.host.now + seconds.seconds());
             }
@@ -171,6 +194,10 @@ impl Story {
     }
 
     fn sync(&mut self, lives: Option<usize>) {
+        // Some syncs back: not every one is kept.
+        if self.clusters.written.len().is_multiple_of(3) {
+            self.older = Some(self.clusters.virt.backup());
+        }
         self.clusters.lives = lives;
         self.clusters.sync();
         if self.clusters.lives == Some(0) {
@@ -293,8 +320,11 @@ impl Story {
         self.sync(None);
         let idle: Vec<_> = self.clusters.written.iter().skip(written).collect();
         assert!(idle.is_empty(), "writes at rest: {idle:#?}");
-        self.nothing_is_lost();
-        self.nothing_is_orphaned();
+        // What an older store does not know is not lost either, but someone has to decide about it.
+        if !self.rolled_back {
+            self.nothing_is_lost();
+            self.nothing_is_orphaned();
+        }
     }
 
     fn nothing_is_lost(&self) {

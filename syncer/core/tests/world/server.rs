@@ -1,6 +1,6 @@
 //! One API server: objects with versions, UIDs, preconditions, finalizers and grace periods.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use jiff::{Timestamp, ToSpan as _};
 use serde_json::{Value, json};
@@ -67,6 +67,8 @@ pub struct Server {
     pub dual_stack: bool,
     /// First two bytes of the IPv4 addresses of Services.
     pub range: [u8; 2],
+    /// UIDs of all objects whose deletion was asked for; an older store does not bring them back to life here.
+    pub ended: BTreeSet<String>,
     objects: BTreeMap<(&'static Resource, Key), Object>,
     version: u64,
     uids: u64,
@@ -79,6 +81,12 @@ pub struct Backup {
     version: u64,
 }
 
+impl Backup {
+    pub fn all(&self) -> impl Iterator<Item = (&'static Resource, &Object)> {
+        self.objects.iter().map(|((kind, _), object)| (*kind, object))
+    }
+}
+
 impl Server {
     pub fn new(side: Side, now: Timestamp) -> Server {
         Server {
@@ -89,6 +97,7 @@ impl Server {
             unknown: Vec::new(),
             dual_stack: false,
             range: [10, 96],
+            ended: BTreeSet::new(),
             objects: BTreeMap::new(),
             version: 100,
             uids: 0,
@@ -137,6 +146,9 @@ impl Server {
         if object.uid().is_empty() {
             let uid = format!("{}-uid-of-{}", self.side, object.name());
             object.set(&["metadata", "uid"], uid);
+        }
+        if object.is_deleting() {
+            self.ended.insert(object.uid().to_owned());
         }
         if object.at(&["metadata", "creationTimestamp"]).is_none() {
             object.set(&["metadata", "creationTimestamp"], self.now.to_string());
@@ -235,6 +247,7 @@ impl Server {
         if uid.is_some_and(|uid| uid != object.uid()) {
             return Err(Failure::new(409, "Conflict", "Precondition failed: UID in precondition"));
         }
+        self.ended.insert(object.uid().to_owned());
         let grace = if *kind == PODS { pod_grace(&object, grace) } else { 0 };
         let held = !object.items_at(&["metadata", "finalizers"]).is_empty();
         if grace == 0 && !held {
