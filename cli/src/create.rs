@@ -75,9 +75,11 @@ pub async fn create(app: &App, options: &CreateOptions) -> Result<u8> {
     let namespace =
         name::namespace(app.settings.namespace.as_deref(), &host.namespace, &options.name);
 
-    let step = app.ui.step(format!("Checking the host cluster of context {}", host.context));
-    let (helm, mut facts) =
-        tokio::try_join!(Helm::find(app), preflight::look(&host, &options.name, &namespace))?;
+    let mut step = app.ui.step(format!("Checking the host cluster of context {}", host.context));
+    let (helm, mut facts) = tokio::try_join!(
+        Helm::find(app),
+        preflight::look(&host, &options.name, &namespace, &mut step)
+    )?;
     if !facts.all_rights && facts.missing_rights.is_empty() && chart.embedded {
         let values = sources.clone().finish(Some(&facts.version.git), true)?.values;
         let release =

@@ -169,15 +169,8 @@ fn namespace(request: &Request<'_>, facts: &Facts) -> Result<()> {
 fn action(request: &Request<'_>, facts: &Facts) -> Result<Action> {
     let Some(revision) = &facts.release else { return Ok(Action::Install) };
     let (name, namespace) = (request.name, request.namespace);
+    // Whoever began it had the time to finish; see `release::settled`.
     if revision.pending() {
-        if !revision.abandoned() {
-            return Err(CliError::new(
-                Kind::Conflict,
-                format!("somebody else is installing {name}"),
-            )
-            .because(format!("helm noted {} {} s ago", revision.status, revision.idle_seconds))
-            .hint(format!("wait a minute, then: vcluster create {name} -n {namespace}")));
-        }
         return Ok(Action::Repair);
     }
     match revision.status.as_str() {
@@ -296,8 +289,7 @@ mod tests {
             ("exists, no connect", decide(&quiet, &with(revision("deployed", 9)))),
             ("exists, upgrade", decide(&upgrade, &with(revision("deployed", 9)))),
             ("failed", decide(&quiet, &with(revision("failed", 9)))),
-            ("pending now", decide(&request(), &with(revision("pending-install", 9)))),
-            ("pending long", decide(&request(), &with(revision("pending-install", 90)))),
+            ("pending", decide(&request(), &with(revision("pending-install", 90)))),
             ("another one", decide(&request(), &others)),
             (
                 "another one allowed",
@@ -324,8 +316,7 @@ mod tests {
         exists, no connect: exit 5: virtual cluster my-vc exists already in namespace vcluster-my-vc: --upgrade would change it, --connect would connect to it
         exists, upgrade: Upgrade
         failed: Repair
-        pending now: exit 5: somebody else is installing my-vc: helm noted pending-install 9 s ago
-        pending long: Repair mend
+        pending: Repair mend
         another one: exit 6: there is a virtual cluster in namespace vcluster-my-vc already: found other; --reuse-namespace allows more than one
         another one allowed: Install
         no rights: exit 1: you lack rights in namespace vcluster-my-vc: missing: create namespaces

@@ -14,6 +14,7 @@ use crate::error::{CliError, Kind, Result};
 use crate::host::{Host, within};
 use crate::kubeconfig::HOST_CONTEXT_OF_A_POD;
 use crate::names;
+use crate::ui::Step;
 use crate::yaml;
 
 /// What the host says.
@@ -63,7 +64,7 @@ pub enum NamespaceState {
 ///
 /// # Errors
 /// When the host cannot be reached, or a look is refused that is needed.
-pub async fn look(host: &Host, name: &str, namespace: &str) -> Result<Facts> {
+pub async fn look(host: &Host, name: &str, namespace: &str, step: &mut Step) -> Result<Facts> {
     // First alone: if the host is away, one message is enough.
     let version = host.version().await?;
     let state = namespace_state(host, namespace).await?;
@@ -87,7 +88,7 @@ pub async fn look(host: &Host, name: &str, namespace: &str) -> Result<Facts> {
         return Ok(facts);
     }
     let (release, clusters, shape) = tokio::try_join!(
-        release::newest(host, name, namespace),
+        release::settled(host, name, namespace, step),
         discover::list(host, Some(namespace)),
         shape(host, name, namespace),
     )?;

@@ -1,15 +1,20 @@
 //! What helm's own records say about a release. Read from their labels: the records themselves stay untouched.
 
+use std::time::Duration;
+
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Secret;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::api::{Api, DeleteParams, ListParams, Preconditions};
 
+use tokio::time::Instant;
+
 use crate::error::{Kind, Result};
 use crate::host::{Host, within};
+use crate::ui::Step;
 
 /// A helm that has been silent for so long died.
-const DEAD_AFTER_SECONDS: i64 = 60;
+const DEAD_AFTER: Duration = Duration::from_secs(60);
 
 /// The newest revision of a release.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,15 +37,11 @@ impl Revision {
 
     /// The helm that wrote it is surely gone.
     pub fn abandoned(&self) -> bool {
-        self.pending() && self.idle_seconds > DEAD_AFTER_SECONDS
+        self.pending() && self.idle_seconds > DEAD_AFTER.as_secs().cast_signed()
     }
 }
 
-/// Reads the newest revision.
-///
-/// # Errors
-/// When the host refuses.
-pub async fn newest(host: &Host, name: &str, namespace: &str) -> Result<Option<Revision>> {
+async fn newest(host: &Host, name: &str, namespace: &str) -> Result<Option<Revision>> {
     let secrets: Api<Secret> = host.api(namespace);
     let selector = ListParams::default().labels(&format!("owner=helm,name={name}"));
     let request = secrets.list_metadata(&selector);
@@ -51,6 +52,32 @@ pub async fn newest(host: &Host, name: &str, namespace: &str) -> Result<Option<R
         .into_iter()
         .filter_map(|item| revision(item.metadata, now))
         .max_by_key(|it| it.number))
+}
+
+/// Reads the newest revision, once whoever writes it has finished or has been silent for too long to be alive.
+///
+/// # Errors
+/// When the host refuses.
+pub async fn settled(
+    host: &Host,
+    name: &str,
+    namespace: &str,
+    step: &mut Step,
+) -> Result<Option<Revision>> {
+    // By the own clock too: the host's may be ahead.
+    let end = Instant::now() + DEAD_AFTER;
+    loop {
+        let revision = newest(host, name, namespace).await?;
+        match &revision {
+            Some(revision)
+                if revision.pending() && !revision.abandoned() && Instant::now() < end =>
+            {
+                step.note(format!("helm noted {} and may still be at it", revision.status));
+                tokio::time::sleep(Duration::from_millis(500)).await;
+            }
+            _ => return Ok(revision),
+        }
+    }
 }
 
 /// Removes the record of a revision that was never finished, so that helm takes the release up again.
