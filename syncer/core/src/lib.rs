@@ -9,7 +9,6 @@
 //! Start at [`mirror::Mirror`], then read one kind, for example [`kinds::configmaps`].
 
 pub mod diff;
-pub mod events;
 pub mod key;
 pub mod kinds;
 pub mod labels;

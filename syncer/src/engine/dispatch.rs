@@ -109,7 +109,7 @@ fn decide(shared: &Shared, state: &mut State, key: &PlanKey) -> Option<Job> {
     let session = Session::new(state, key);
     let decided = mirror.plan(&view, &session, &state.settings);
     let looked = session.into_looked();
-    state.looked(key, looked);
+    state.lookups.remember(key, looked);
     let (outcome, job) = match decided {
         Ok(plan) => {
             plan.notes.iter().for_each(|note| shared.notes.say(state, key, note));
@@ -167,7 +167,7 @@ async fn fly(shared: &Shared, Flight { key, job, since }: Flight) {
             Ok(found) => {
                 let mut state = shared.state();
                 if side == Side::Host && found.is_none() {
-                    state.twin_read_gone(key);
+                    state.absences.twin_read(key);
                 }
                 state.refresh(side, kind, &object, found);
                 state.queue.push(key.clone());

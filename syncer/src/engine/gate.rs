@@ -73,7 +73,7 @@ impl Shared {
             .as_ref()
             .and_then(|service| service.annotation(labels::STORE_UID))
             .map(str::to_owned);
-        let highest = self.state().highest_noted();
+        let highest = self.state().highest_noted;
         match (noted, store.as_str(), service) {
             // The API server makes kube-system a moment after it starts to serve.
             (_, "", _) => return Err(ApiError::Transport("namespace kube-system does not exist yet".into())),

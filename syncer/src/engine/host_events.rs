@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use tokio::sync::mpsc;
-use vcluster_syncer_core::events;
+use vcluster_syncer_core::kinds::events;
 use vcluster_syncer_core::resource::{CLAIMS, EVENTS, PODS, SERVICES};
 use vcluster_syncer_core::{Host, Key, Object, PatchForm, Resource, Side, Virtual};
 

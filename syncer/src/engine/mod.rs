@@ -8,19 +8,26 @@
 //!
 //! Its one public door is [`Engine`].
 
+mod absences;
 pub mod api;
 pub mod apply;
+mod concerns;
 mod dispatch;
 mod gate;
 mod host_events;
+mod lookups;
 mod node_use;
 mod notes;
 mod outcome;
+mod owners;
 mod parse;
 mod queue;
+mod references;
 mod session;
+mod sources;
 pub mod state;
 mod store;
+mod view;
 mod watch;
 
 use std::collections::BTreeSet;
@@ -30,16 +37,15 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::{Notify, watch as latest};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
-use vcluster_syncer_core::resource::{ENDPOINT_SLICES, EVENTS, NAMESPACES, PODS, SERVICES};
-use vcluster_syncer_core::{Host, Key, Mirror, Object, Resource, Settings, Side, Virtual, labels};
+use vcluster_syncer_core::resource::PODS;
+use vcluster_syncer_core::{Host, Key, Mirror, Object, Resource, Settings, Side, Virtual};
 
 use self::api::{Api, ApiError};
 use self::gate::Gate;
 use self::host_events::HostEvents;
 use self::notes::Notes;
 use self::queue::PlanKey;
-use self::state::{SERVICE_NAME, State};
-use self::store::Lane;
+use self::state::State;
 use self::watch::Source;
 use crate::admin::{Check, Gate as Probe, Health, Metrics};
 
@@ -87,8 +93,8 @@ impl Engine {
         leading: latest::Receiver<bool>,
         stop: CancellationToken,
     ) -> Engine {
-        let sources = sources(&settings, &kinds);
-        let unlisted = sources.iter().map(name_of).collect();
+        let sources = sources::all(&settings, &kinds);
+        let unlisted = sources.iter().map(Source::name).collect();
         let standing: Vec<PlanKey> = (0u8..)
             .zip(&kinds)
             .flat_map(|(index, kind)| {
@@ -231,7 +237,7 @@ impl Shared {
 
     fn listed(&self, source: &Source) {
         self.reachable(source.side);
-        let name = name_of(source);
+        let name = source.name();
         self.unlisted.send_if_modified(|unlisted| unlisted.remove(&name));
         self.wake();
     }
@@ -281,81 +287,4 @@ async fn stopped_by(stop: CancellationToken, work: impl Future<Output = ()>) {
         () = stop.cancelled() => {}
         () = work => {}
     }
-}
-
-fn name_of(source: &Source) -> String {
-    format!("{} {} {}", source.side, source.kind, source.query)
-}
-
-/// What must be watched for these kinds.
-fn sources(settings: &Settings, kinds: &[Box<dyn Mirror>]) -> Vec<Source> {
-    let mut virtual_kinds = BTreeSet::from([&NAMESPACES]);
-    let mut host_kinds = std::collections::BTreeMap::new();
-    for kind in kinds {
-        virtual_kinds.insert(kind.kind());
-        virtual_kinds.extend(kind.neighbours());
-        let narrowed = kind.also_labelled();
-        // Two kinds may keep their objects in one host resource; then neither may narrow the watch.
-        host_kinds.entry(kind.host_kind()).and_modify(|label| *label = None).or_insert(narrowed);
-    }
-    for side in kinds.iter().flat_map(|kind| kind.side_kinds()) {
-        host_kinds.entry(side).and_modify(|label| *label = None).or_insert(None);
-    }
-    let namespace = settings.host_namespace.clone();
-    let host = |kind, query: String, lane| Source {
-        side: Side::Host,
-        kind,
-        namespace: namespace.clone(),
-        query,
-        lane,
-    };
-    let mut sources: Vec<Source> = host_kinds
-        .into_iter()
-        .map(|(kind, narrowed)| {
-            let narrowed =
-                narrowed.map(|(key, value)| format!(",{key}={value}")).unwrap_or_default();
-            host(
-                kind,
-                escaped(
-                    "labelSelector",
-                    &format!("{}={}{narrowed}", labels::MANAGED_BY, settings.name),
-                ),
-                Lane::Ours,
-            )
-        })
-        .collect();
-    sources.push(host(
-        &SERVICES,
-        escaped("fieldSelector", &format!("metadata.name={}", settings.name)),
-        Lane::ControlPlane,
-    ));
-    sources.push(host(
-        &ENDPOINT_SLICES,
-        escaped("labelSelector", &format!("{SERVICE_NAME}={}", settings.name)),
-        Lane::ControlPlane,
-    ));
-    if settings.host_events {
-        sources.push(host(&EVENTS, String::new(), Lane::Ours));
-    }
-    sources.extend(virtual_kinds.into_iter().map(|kind| Source {
-        side: Side::Virtual,
-        kind,
-        namespace: String::new(),
-        query: String::new(),
-        lane: Lane::Ours,
-    }));
-    sources
-}
-
-fn escaped(name: &str, selector: &str) -> String {
-    let mut query = String::new();
-    for byte in selector.bytes() {
-        match byte {
-            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' => {
-                query.push(char::from(byte))
-            }
-            other => query.push_str(&format!("%{other:02X}")),
-        }
-    }
-    format!("&{name}={query}")
 }

@@ -7,8 +7,9 @@ use vcluster_syncer_core::resource::ENDPOINT_SLICES;
 use vcluster_syncer_core::world::NodeUse;
 use vcluster_syncer_core::{Gone, Host, Key, Object, Refusal, Resource, Side, Virtual, World};
 
+use super::lookups::Ref;
 use super::queue::PlanKey;
-use super::state::{Ref, State};
+use super::state::State;
 
 /// One planning.
 pub struct Session<'a> {
@@ -61,7 +62,7 @@ impl World for Session<'_> {
     }
 
     fn is_referenced(&self, kind: &'static Resource, key: &Virtual<Key>) -> bool {
-        self.state.is_referenced(kind, key)
+        self.state.references.contains(kind, key)
     }
 
     fn all_owned(&self, host_kind: &'static Resource, of: &'static Resource) -> Vec<Host<Object>> {
@@ -79,7 +80,7 @@ impl World for Session<'_> {
     }
 
     fn twin_gone(&self) -> Gone {
-        self.state.twin_gone(self.key)
+        self.state.absences.of_twin(self.key)
     }
 
     fn drops(&self, side: Side, kind: &'static Resource) -> Vec<String> {

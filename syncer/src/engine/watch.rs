@@ -34,6 +34,13 @@ pub struct Source {
     pub lane: Lane,
 }
 
+impl Source {
+    /// Tells it from the others.
+    pub fn name(&self) -> String {
+        format!("{} {} {}", self.side, self.kind, self.query)
+    }
+}
+
 enum End {
     /// Go on from this version.
     Resume(String),

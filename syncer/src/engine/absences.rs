@@ -1,0 +1,111 @@
+//! What proves that an object is gone. A cache that lacks it proves nothing (design D6).
+
+use std::collections::HashMap;
+
+use vcluster_syncer_core::Gone;
+
+use super::queue::PlanKey;
+
+/// What is known of objects that are absent, by the key that plans them.
+#[derive(Default)]
+pub struct Absences {
+    virtuals: HashMap<PlanKey, Absence>,
+    twins: HashMap<PlanKey, Absence>,
+}
+
+#[derive(Clone, Copy, Default)]
+struct Absence {
+    /// This process had it in its cache.
+    had: bool,
+    /// Its deletion was seen: by the watch, or as the answer to a write.
+    seen: bool,
+    /// A fresh read said 404.
+    read: bool,
+}
+
+impl Absences {
+    /// The virtual object's deletion was seen.
+    pub fn virtual_seen(&mut self, key: &PlanKey) {
+        self.virtuals.entry(key.clone()).or_default().seen = true;
+    }
+
+    /// A fresh read said that the virtual object does not exist.
+    pub fn virtual_read(&mut self, key: &PlanKey) {
+        self.virtuals.entry(key.clone()).or_default().read = true;
+    }
+
+    /// The virtual object is there (again): what is known of a former object's end says nothing about this one.
+    pub fn virtual_is_there(&mut self, key: &PlanKey) {
+        self.virtuals.remove(key);
+    }
+
+    /// What is known of a virtual object's absence.
+    pub fn of_virtual(&self, key: &PlanKey) -> Gone {
+        match self.virtuals.get(key) {
+            Some(Absence { seen: true, .. }) => Gone::Seen,
+            Some(Absence { read: true, .. }) => Gone::Read,
+            _ => Gone::Unproven,
+        }
+    }
+
+    /// The host twin's deletion was seen.
+    pub fn twin_seen(&mut self, key: &PlanKey) {
+        self.twins.entry(key.clone()).or_default().seen = true;
+    }
+
+    /// The host twin left the cache.
+    pub fn twin_left(&mut self, key: &PlanKey) {
+        self.twins.entry(key.clone()).or_default().had = true;
+    }
+
+    /// A fresh read said that the host twin does not exist.
+    pub fn twin_read(&mut self, key: &PlanKey) {
+        self.twins.entry(key.clone()).or_default().read = true;
+    }
+
+    /// The host twin is there (again).
+    pub fn twin_is_there(&mut self, key: &PlanKey) {
+        self.twins.remove(key);
+    }
+
+    /// What is known of a host twin's absence; see [`vcluster_syncer_core::World::twin_gone`].
+    pub fn of_twin(&self, key: &PlanKey) -> Gone {
+        match self.twins.get(key) {
+            Some(Absence { seen: true, .. } | Absence { had: true, read: true, .. }) => Gone::Seen,
+            Some(Absence { read: true, .. }) => Gone::Read,
+            _ => Gone::Unproven,
+        }
+    }
+
+    /// Nothing is left of the key on either side.
+    pub fn forget(&mut self, key: &PlanKey) {
+        self.virtuals.remove(key);
+        self.twins.remove(key);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use vcluster_syncer_core::{Key, Virtual};
+
+    #[test]
+    fn leaving_the_cache_is_no_proof() {
+        let (mut absences, key) =
+            (Absences::default(), PlanKey { kind: 0, key: Virtual(Key::cluster("a")) });
+        absences.twin_left(&key);
+        assert_eq!(absences.of_twin(&key), Gone::Unproven);
+        absences.twin_read(&key);
+        assert_eq!(absences.of_twin(&key), Gone::Seen);
+        absences.twin_is_there(&key);
+        absences.twin_read(&key);
+        assert_eq!(absences.of_twin(&key), Gone::Read);
+        assert_eq!(absences.of_virtual(&key), Gone::Unproven);
+        absences.virtual_read(&key);
+        assert_eq!(absences.of_virtual(&key), Gone::Read);
+        absences.virtual_seen(&key);
+        assert_eq!(absences.of_virtual(&key), Gone::Seen);
+        absences.virtual_is_there(&key);
+        assert_eq!(absences.of_virtual(&key), Gone::Unproven);
+    }
+}

@@ -1,0 +1,124 @@
+//! Finds whom a change concerns: the key of the object itself, of its twin, of those who looked at it, refer to it, or
+//! run on it.
+
+use std::time::Instant;
+
+use vcluster_syncer_core::kinds::nodes;
+use vcluster_syncer_core::metadata::{self, Owner};
+use vcluster_syncer_core::resource::{NODES, PODS, SERVICES};
+use vcluster_syncer_core::{Host, Key, Object, Resource, Side, Virtual, labels};
+
+use super::queue::PlanKey;
+use super::state::State;
+
+impl State {
+    /// Finds whom a change concerns, and queues them.
+    pub(super) fn changed(&mut self, side: Side, kind: &'static Resource, key: &Key) {
+        if *kind == NODES || *kind == SERVICES {
+            self.node_changes = self.node_changes.wrapping_add(1);
+        }
+        match side {
+            Side::Virtual => self.virtual_changed(kind, key),
+            Side::Host => self.host_changed(kind, key),
+        }
+        for looker in self.lookups.of(side, kind, key) {
+            self.queue.push(looker.clone());
+        }
+    }
+
+    fn virtual_changed(&mut self, kind: &'static Resource, key: &Key) {
+        let Some(index) = self.kind_of(kind) else { return };
+        let plan_key = PlanKey { kind: index, key: Virtual(key.clone()) };
+        let object = self.store(Side::Virtual, kind).and_then(|store| store.get(key)).map(Virtual);
+        let there = self.store(Side::Virtual, kind).is_some_and(|store| store.entry(key).is_some());
+        if there {
+            self.absences.virtual_is_there(&plan_key);
+        }
+        self.refusals.remove(&plan_key);
+        let references = match (&object, self.mirror(&plan_key)) {
+            (Some(object), Some(mirror)) => mirror.references(object),
+            _ => Vec::new(),
+        };
+        for (kind, key) in self.references.set(&plan_key, references) {
+            if let Some(index) = self.kind_of(kind) {
+                self.queue.push(PlanKey { kind: index, key });
+            }
+        }
+        self.queue.push(plan_key);
+    }
+
+    fn host_changed(&mut self, kind: &'static Resource, key: &Key) {
+        let object = self.store(Side::Host, kind).and_then(|store| store.get(key)).map(Host);
+        if *kind == PODS {
+            let used = object.as_ref().and_then(nodes::node_of).map(str::to_owned);
+            for node in self.nodes.set(key, used, Instant::now()) {
+                if let Some(index) = self.kind_of(&NODES) {
+                    self.queue.push(PlanKey { kind: index, key: Virtual(Key::cluster(&node)) });
+                }
+            }
+        }
+        let noted = object
+            .as_ref()
+            .and_then(|object| object.annotation(labels::OBJECT_VERSION)?.parse().ok());
+        self.highest_noted = self.highest_noted.max(noted.unwrap_or_default());
+        let owner = object.as_ref().and_then(|object| self.owner_of(kind, object));
+        if let Some(before) = self.owners.set((kind, key.clone()), owner.clone()) {
+            if self.is_twin(&before, kind, key) {
+                self.absences.twin_left(&before);
+            }
+            self.queue.push(before);
+        }
+        if let Some(owner) = owner {
+            if self.is_twin(&owner, kind, key) {
+                self.absences.twin_is_there(&owner);
+            }
+            self.queue.push(owner);
+        }
+    }
+
+    /// The deletion of an object was seen.
+    pub(super) fn bury(&mut self, side: Side, kind: &'static Resource, key: &Key) {
+        match side {
+            Side::Virtual => {
+                if let Some(index) = self.kind_of(kind) {
+                    self.absences.virtual_seen(&PlanKey { kind: index, key: Virtual(key.clone()) });
+                }
+            }
+            Side::Host => {
+                let owner = self.owners.of(&(kind, key.clone())).cloned();
+                if let Some(owner) = owner.filter(|owner| self.is_twin(owner, kind, key)) {
+                    self.absences.twin_seen(&owner);
+                }
+            }
+        }
+    }
+
+    /// Whether a host key is the one of a plan key's twin, not of something beside it.
+    fn is_twin(&self, owner: &PlanKey, kind: &'static Resource, key: &Key) -> bool {
+        self.mirror(owner).is_some_and(|mirror| {
+            mirror.host_kind() == kind
+                && mirror.host_key(&owner.key, &self.settings).is_some_and(|twin| twin.0 == *key)
+        })
+    }
+
+    /// Which plan key a host object belongs to: by its marks, if its name is the one that the kind gives (design D4).
+    fn owner_of(&self, kind: &'static Resource, host: &Host<Object>) -> Option<PlanKey> {
+        let owner: Owner = metadata::owner(host, &self.settings)?;
+        let index = self.kinds.iter().position(|mirror| {
+            let of_kind = mirror.kind().gvk() == owner.gvk;
+            let twin = mirror.host_kind() == kind
+                && mirror
+                    .host_key(&owner.key, &self.settings)
+                    .is_some_and(|key| *key == host.key());
+            let beside = mirror.side_kinds().contains(&kind)
+                && mirror.owns_beside(host, &owner, &self.settings);
+            of_kind && (twin || beside)
+        })?;
+        Some(PlanKey { kind: u8::try_from(index).ok()?, key: owner.key })
+    }
+
+    /// Whether a host object belongs to a plan key, by marks and name.
+    pub fn is_owned_by(&self, kind: &'static Resource, host: &Object, key: &PlanKey) -> bool {
+        self.owner_of(kind, &Host(host.clone())).as_ref() == Some(key)
+    }
+}

@@ -1,0 +1,83 @@
+//! What is watched.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use vcluster_syncer_core::resource::{ENDPOINT_SLICES, EVENTS, NAMESPACES, SERVICES};
+use vcluster_syncer_core::{Mirror, Settings, Side, labels};
+
+use super::store::Lane;
+use super::view::SERVICE_NAME;
+use super::watch::Source;
+
+/// What must be watched for these kinds.
+pub fn all(settings: &Settings, kinds: &[Box<dyn Mirror>]) -> Vec<Source> {
+    let mut virtual_kinds = BTreeSet::from([&NAMESPACES]);
+    let mut host_kinds = BTreeMap::new();
+    for kind in kinds {
+        virtual_kinds.insert(kind.kind());
+        virtual_kinds.extend(kind.neighbours());
+        let narrowed = kind.also_labelled();
+        // Two kinds may keep their objects in one host resource; then neither may narrow the watch.
+        host_kinds.entry(kind.host_kind()).and_modify(|label| *label = None).or_insert(narrowed);
+    }
+    for side in kinds.iter().flat_map(|kind| kind.side_kinds()) {
+        host_kinds.entry(side).and_modify(|label| *label = None).or_insert(None);
+    }
+    let namespace = settings.host_namespace.clone();
+    let host = |kind, query: String, lane| Source {
+        side: Side::Host,
+        kind,
+        namespace: namespace.clone(),
+        query,
+        lane,
+    };
+    let mut sources: Vec<Source> = host_kinds
+        .into_iter()
+        .map(|(kind, narrowed)| {
+            let narrowed =
+                narrowed.map(|(key, value)| format!(",{key}={value}")).unwrap_or_default();
+            host(
+                kind,
+                escaped(
+                    "labelSelector",
+                    &format!("{}={}{narrowed}", labels::MANAGED_BY, settings.name),
+                ),
+                Lane::Ours,
+            )
+        })
+        .collect();
+    sources.push(host(
+        &SERVICES,
+        escaped("fieldSelector", &format!("metadata.name={}", settings.name)),
+        Lane::ControlPlane,
+    ));
+    sources.push(host(
+        &ENDPOINT_SLICES,
+        escaped("labelSelector", &format!("{SERVICE_NAME}={}", settings.name)),
+        Lane::ControlPlane,
+    ));
+    if settings.host_events {
+        sources.push(host(&EVENTS, String::new(), Lane::Ours));
+    }
+    sources.extend(virtual_kinds.into_iter().map(|kind| Source {
+        side: Side::Virtual,
+        kind,
+        namespace: String::new(),
+        query: String::new(),
+        lane: Lane::Ours,
+    }));
+    sources
+}
+
+fn escaped(name: &str, selector: &str) -> String {
+    let mut query = String::new();
+    for byte in selector.bytes() {
+        match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' => {
+                query.push(char::from(byte))
+            }
+            other => query.push_str(&format!("%{other:02X}")),
+        }
+    }
+    format!("&{name}={query}")
+}
