@@ -58,7 +58,8 @@ pub async fn connect(
     let kubeconfig = kubeconfig.map_err(|error| progress::after(error, patience))?;
     step.done_as(format!("Credentials of {name} found"));
     let plane = Plane { host, name, namespace };
-    usable(app, plane, &mut progress, kubeconfig, options, deadline).await
+    let goal = Goal { need: Need::Credentials, news: None };
+    usable(app, plane, &mut progress, kubeconfig, options, goal, deadline).await
 }
 
 /// The virtual cluster that is being connected to.
@@ -72,6 +73,15 @@ pub struct Plane<'a> {
     pub namespace: &'a str,
 }
 
+/// When it is good enough, and what to say then.
+#[derive(Clone, Debug)]
+pub struct Goal {
+    /// Besides an API that answers.
+    pub need: Need,
+    /// A sentence for the user.
+    pub news: Option<String>,
+}
+
 /// From the credentials on, which `create` has already: opens a way, waits for the API, writes the kubeconfig.
 ///
 /// # Errors
@@ -82,6 +92,7 @@ pub async fn usable(
     progress: &mut Progress,
     mut kubeconfig: Value,
     options: &ConnectOptions,
+    goal: Goal,
     deadline: Instant,
 ) -> Result<u8> {
     let mut step = app.ui.step(format!("Waiting for the API of {}", plane.name));
@@ -91,17 +102,31 @@ pub async fn usable(
     let (way, client) = loop {
         let way = open(app, plane, &kubeconfig, options, &mut step, api_deadline).await?;
         let mut newer = progress.clone();
-        tokio::select! {
-            client = ready::answering(&way.stanza, api_deadline) => {
-                break (way, client.map_err(|error| explain(error, plane, options))?);
+        let answering = async {
+            let client = ready::answering(&way.stanza, api_deadline).await;
+            client.map_err(|error| explain(error, plane, options))
+        };
+        let usable = async {
+            if goal.need == Need::Ready {
+                let ready = progress.wait(Need::Ready, &mut step, deadline);
+                return tokio::try_join!(answering, ready).map(|(client, _)| client);
             }
-            error = progress.trouble(&mut step) => return Err(error),
+            tokio::select! {
+                client = answering => client,
+                error = progress.trouble(&mut step) => Err(error),
+            }
+        };
+        tokio::select! {
+            client = usable => break (way, client?),
             // The Secret was an old one, left by a cluster of the same name.
             new = newer.other_kubeconfig(&kubeconfig) => kubeconfig = new,
         }
     };
     let server = way.stanza.cluster.get("server").and_then(Value::as_str).unwrap_or_default();
     step.done_as(format!("API answers at {server}"));
+    if let Some(news) = &goal.news {
+        app.ui.info(news);
+    }
 
     let mut stanza = way.stanza;
     if let Some(account) = &options.service_account {

@@ -28,7 +28,10 @@ pub async fn answering(stanza: &Stanza, deadline: Instant) -> Result<Client> {
             match timeout(ONE_QUESTION.min(deadline - Instant::now()), accounts.get_opt("default"))
                 .await
             {
-                Ok(Ok(Some(_))) => return Ok(client),
+                Ok(Ok(Some(_))) => {
+                    tracing::debug!("the API answers");
+                    return Ok(client);
+                }
                 Ok(Ok(None)) => "service account default is not there yet".to_owned(),
                 Ok(Err(error)) => {
                     let error = CliError::request("reach the API", &error);

@@ -7,7 +7,7 @@ use tokio::time::Instant;
 use super::plan::{Action, CreatePlan};
 use super::{CreateOptions, release, values_text};
 use crate::app::App;
-use crate::connect::{self, Plane};
+use crate::connect::{self, Goal, Plane};
 use crate::error::Result;
 use crate::helm::{self, Chart, Helm, Release};
 use crate::host::Host;
@@ -66,27 +66,30 @@ pub async fn apply(
             app.ui.step("Resumed").done();
         }
     }
-    if !options.wait && !options.connect {
-        app.ui
-            .info(format!("Successfully created virtual cluster {name} in namespace {namespace}"));
+    let say = |news: Option<String>| news.into_iter().for_each(|news| app.ui.info(news));
+    let news = (plan.action != Action::Keep)
+        .then(|| format!("Successfully created virtual cluster {name} in namespace {namespace}"));
+    if !options.wait {
+        say(news);
         return Ok(0);
     }
     let mut step = app.ui.step(format!("Starting the control plane of {name}"));
-    let kubeconfig = progress.wait(Need::Ready, &mut step, deadline).await;
+    // To connect, the credentials do for a start: the rest goes on meanwhile.
+    let need = if options.connect { Need::Credentials } else { Need::Ready };
+    let kubeconfig = progress.wait(need, &mut step, deadline).await;
     let kubeconfig = kubeconfig.map_err(|error| progress::after(error, options.timeout))?;
     step.done_as("Control plane started");
-    if plan.action != Action::Keep {
-        app.ui
-            .info(format!("Successfully created virtual cluster {name} in namespace {namespace}"));
-    }
     if !options.connect {
+        say(news);
         app.ui.hint(format!("vcluster connect {name} -n {namespace}"));
         return Ok(0);
     }
-    app.interrupt
-        .advise(format!("vcluster connect {name} -n {namespace} --context {}", host.context));
     let plane = Plane { host, name, namespace };
-    connect::usable(app, plane, &mut progress, kubeconfig, &options.connecting, deadline).await
+    let goal = Goal { need: Need::Ready, news };
+    let connecting = &options.connecting;
+    let code =
+        connect::usable(app, plane, &mut progress, kubeconfig, connecting, goal, deadline).await;
+    code.map_err(|error| progress::after(error, options.timeout))
 }
 
 async fn make_namespace(app: &App, host: &Host, name: &str, wait: bool) -> Result<()> {
