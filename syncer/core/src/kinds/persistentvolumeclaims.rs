@@ -127,7 +127,9 @@ fn without_twin(
         "spec": host_spec(virt, settings)?,
     });
     let create = Op::create_host(&CLAIMS, Host(Object::new(object)));
-    Ok(Plan::of(with_finalizer(virt).into_iter().chain([create])))
+    // Where the finalizer is there already, its write changes nothing, but fails if the claim is gone or another one by
+    // now: a host claim that was made for a cache's sake would have nobody to delete it.
+    Ok(Plan::of([set_finalizers(virt, &with_ours(virt)), create]))
 }
 
 /// The host claim goes when nothing but us holds the virtual one: until then its owner may still want the data.
@@ -145,8 +147,8 @@ fn follow(
     world: &dyn World,
     settings: &Settings,
 ) -> Plan {
-    if let Some(finalizer) = with_finalizer(virt) {
-        return finalizer.into();
+    if !finalizers(virt).contains(&FINALIZER) {
+        return set_finalizers(virt, &with_ours(virt)).into();
     }
     let mut plan = Plan::nothing();
     let bound = host.str_at(&["status", "phase"]) == Some("Bound");
@@ -269,12 +271,12 @@ fn finalizers(virt: &Virtual<Object>) -> Vec<&str> {
     virt.items_at(&["metadata", "finalizers"]).iter().filter_map(Value::as_str).collect()
 }
 
-fn with_finalizer(virt: &Virtual<Object>) -> Option<Op> {
+fn with_ours(virt: &Virtual<Object>) -> Vec<&str> {
     let mut names = finalizers(virt);
-    (!names.contains(&FINALIZER)).then(|| {
+    if !names.contains(&FINALIZER) {
         names.push(FINALIZER);
-        set_finalizers(virt, &names)
-    })
+    }
+    names
 }
 
 fn without_finalizer(virt: &Virtual<Object>) -> Option<Op> {

@@ -159,10 +159,11 @@ impl Clusters {
         let mut steps = Vec::new();
         for _pass in 0..MOST_PASSES {
             self.deliver();
-            let mut wrote = false;
+            let before = (self.virt.events.len(), self.host.events.len());
+            let mut learnt = false;
             for key in self.memory.keys(&self.lab()) {
                 let step = self.step(&key);
-                wrote |= step.tried.iter().any(|(_, result)| result.is_ok()) || step.learnt;
+                learnt |= step.learnt;
                 if step.outcome != Ok(Plan::nothing()) {
                     steps.push(step);
                 }
@@ -170,17 +171,14 @@ impl Clusters {
                     return steps;
                 }
             }
-            let before = (self.virt.events.len(), self.host.events.len());
             self.virt.run_controllers();
             self.host.run_controllers();
-            if !wrote && before == (self.virt.events.len(), self.host.events.len()) {
+            if !learnt && before == (self.virt.events.len(), self.host.events.len()) {
                 return steps;
             }
         }
-        panic!(
-            "the syncer does not come to rest; its last writes: {:#?}",
-            self.written.iter().rev().take(4)
-        );
+        let last: Vec<_> = self.written.iter().rev().take(12).map(super::op_line).collect();
+        panic!("the syncer does not come to rest; its last writes: {last:#?}");
     }
 
     /// Plans one key and carries the plan out.
