@@ -6,6 +6,7 @@ mod seen;
 use std::time::Duration;
 
 use futures::StreamExt;
+use k8s_openapi::api::apps::v1::StatefulSet;
 use k8s_openapi::api::core::v1::{Event, Pod, Secret};
 use kube::api::{Api, LogParams};
 use kube::runtime::{WatchStreamExt, watcher};
@@ -15,7 +16,7 @@ use tokio::time::Instant;
 
 use crate::duration;
 use crate::error::{CliError, Kind, Result};
-use crate::host::Host;
+use crate::host::{Host, within};
 use crate::names;
 use crate::ui::Step;
 
@@ -42,6 +43,7 @@ pub struct Progress {
     name: String,
     namespace: String,
     seen: watch::Receiver<Seen>,
+    generation: i64,
 }
 
 impl Progress {
@@ -49,7 +51,26 @@ impl Progress {
     pub fn start(host: &Host, name: &str, namespace: &str) -> Self {
         let (sender, seen) = watch::channel(Seen::default());
         tokio::spawn(follow(host.clone(), name.to_owned(), namespace.to_owned(), sender));
-        Self { host: host.clone(), name: name.to_owned(), namespace: namespace.to_owned(), seen }
+        Self {
+            host: host.clone(),
+            name: name.to_owned(),
+            namespace: namespace.to_owned(),
+            seen,
+            generation: 0,
+        }
+    }
+
+    /// From now on only pods count that are of this version of the StatefulSet, or a newer one: what the watch has
+    /// shown so far may be older than a change that was just made.
+    ///
+    /// # Errors
+    /// When the host cannot be asked.
+    pub async fn only_newest(&mut self) -> Result<()> {
+        let sets: Api<StatefulSet> = self.host.api(&self.namespace);
+        let doing = format!("read statefulset {}", self.name);
+        let set = within(doing, sets.get_metadata_opt(&self.name)).await?;
+        self.generation = set.and_then(|set| set.metadata.generation).unwrap_or_default();
+        Ok(())
     }
 
     /// Waits for what is needed and answers the kubeconfig from the Secret.
@@ -62,7 +83,7 @@ impl Progress {
         let (mut said, mut heard, mut since) = (String::new(), String::new(), Instant::now());
         loop {
             let state = self.seen.borrow_and_update().clone();
-            let now = assess(&state, need);
+            let now = assess(&state, need, self.generation);
             if let (true, Some(kubeconfig)) = (now.ready, state.kubeconfig) {
                 step.note("");
                 return Ok(kubeconfig);
@@ -193,12 +214,15 @@ async fn follow(host: Host, name: String, namespace: String, sender: watch::Send
     let secrets: Api<Secret> = host.api(&namespace);
     let events: Api<Event> = host.api(&namespace);
     let all_parts = watcher::Config::default().labels(&names::selector_of_all_parts(&name));
+    let sets: Api<StatefulSet> = host.api(&namespace);
+    let set = watcher::Config::default().fields(&format!("metadata.name={name}"));
     let secret = watcher::Config::default()
         .fields(&format!("metadata.name={}", names::kubeconfig_secret(&name)));
     let warnings = watcher::Config::default().fields("type=Warning");
     let mut all = futures::stream::select_all([
         news(watcher(pods, all_parts).default_backoff(), Seen::pod),
         news(watcher(secrets, secret).default_backoff(), Seen::secret),
+        news(watcher(sets, set).default_backoff(), Seen::set),
         news(watcher(events, warnings).default_backoff(), move |seen, event| {
             seen.event(event, &name)
         }),

@@ -49,12 +49,13 @@ pub async fn apply(
     if plan.action != Action::Keep {
         let step = app.ui.step(format!("Installing the chart as release {name}"));
         let release = Release { name, namespace, context: &host.context };
-        let argv = helm::upgrade(release, chart, None);
+        let argv = helm::upgrade(release, chart, !plan.keep_values, None);
         let values = values_text(&plan.values)?;
         let doing = format!("install the chart as release {name} in namespace {namespace}");
         helm.run(app, Some(host), &doing, &argv, Some(&values))
             .await
             .map_err(|error| error.or_hint(undo.clone()))?;
+        progress.only_newest().await?;
         step.done_as(match plan.action {
             Action::Upgrade => "Chart upgraded",
             _ => "Chart installed",

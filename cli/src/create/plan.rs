@@ -45,6 +45,8 @@ pub struct CreatePlan {
     pub resume: bool,
     /// For helm.
     pub values: Value,
+    /// The values of the last time stay: none are given.
+    pub keep_values: bool,
     /// What the user should know.
     pub notices: Vec<String>,
 }
@@ -83,11 +85,14 @@ pub fn plan(request: &Request<'_>, facts: &Facts, mut sources: Sources) -> Resul
     if let Some(withheld) = facts.withheld.iter().find(|withheld| withheld.role == extended) {
         sources.without_extended_role(&list(&withheld.rights))?;
     }
+    let given = sources.given();
     let values = sources.finish(Some(&facts.version.git), request.check_values)?;
     rights(request, facts)?;
     namespace(request, facts)?;
     let action = action(request, facts)?;
+    let keep_values = action == Action::Upgrade && !given;
     if action == Action::Upgrade
+        && !keep_values
         && let Some(change) =
             facts.shape.as_ref().and_then(|old| old.change(&Shape::of(&values.values)))
     {
@@ -98,6 +103,10 @@ pub fn plan(request: &Request<'_>, facts: &Facts, mut sources: Sources) -> Resul
         .because(change)
         .hint(format!("vcluster create {}-2 ...", request.name)));
     }
+    let mut notices = values.notices;
+    if keep_values {
+        notices.push("no values are given, so those of the last time stay".to_owned());
+    }
     let gone = matches!(facts.namespace, NamespaceState::Absent | NamespaceState::Terminating);
     Ok(CreatePlan {
         await_namespace: facts.namespace == NamespaceState::Terminating,
@@ -105,8 +114,9 @@ pub fn plan(request: &Request<'_>, facts: &Facts, mut sources: Sources) -> Resul
         mend: facts.release.clone().filter(|_| !gone).filter(Revision::pending),
         action: if gone { Action::Install } else { action },
         resume: !gone && action == Action::Keep && facts.paused,
-        values: values.values,
-        notices: values.notices,
+        values: if keep_values { Value::Object(serde_json::Map::new()) } else { values.values },
+        keep_values,
+        notices,
     })
 }
 
@@ -348,11 +358,36 @@ mod tests {
     }
 
     #[test]
+    fn an_upgrade_without_values_keeps_the_old_ones() {
+        let facts = Facts {
+            release: revision("deployed", 9),
+            version: Version { git: "v1.33.1".into() },
+            ..facts()
+        };
+        let upgrade = Request { upgrade: true, ..request() };
+        let without =
+            plan(&upgrade, &facts, Sources::load(&crate::create::tests::options(), true).unwrap())
+                .unwrap();
+        assert!(without.keep_values && without.values == serde_json::json!({}), "{without:?}");
+        let options =
+            crate::create::CreateOptions { expose: true, ..crate::create::tests::options() };
+        let with = plan(&upgrade, &facts, Sources::load(&options, true).unwrap()).unwrap();
+        assert!(
+            !with.keep_values && with.values.pointer("/controlPlane/service").is_some(),
+            "{with:?}"
+        );
+    }
+
+    #[test]
     fn the_store_cannot_be_changed() {
         let etcd = serde_json::json!({ "controlPlane": { "backingStore": { "etcd": { "deploy": { "enabled": true } } } } });
         let facts =
             Facts { release: revision("deployed", 9), shape: Some(Shape::of(&etcd)), ..facts() };
-        let decision = decide(&Request { upgrade: true, ..request() }, &facts);
+        let options =
+            crate::create::CreateOptions { expose: true, ..crate::create::tests::options() };
+        let sources = Sources::load(&options, true).unwrap();
+        let decision = plan(&Request { upgrade: true, ..request() }, &facts, sources).unwrap_err();
+        let decision = format!("exit {}: {decision}", decision.kind as u8);
         assert!(
             decision.starts_with("exit 6") && decision.contains("its store is etcd.deploy"),
             "{decision}"

@@ -17,6 +17,7 @@ use crate::yaml;
 pub struct Sources {
     values: Values,
     notices: Vec<String>,
+    given: bool,
 }
 
 /// What helm gets.
@@ -35,7 +36,7 @@ impl Sources {
     /// A file that cannot be read or is no YAML; a `--set` that makes no sense; a version that is none. What a key
     /// means is judged later, all at once.
     pub fn load(options: &CreateOptions, check: bool) -> Result<Self> {
-        let mut sources = Self { values: Values::new(), notices: Vec::new() };
+        let mut sources = Self { values: Values::new(), notices: Vec::new(), given: false };
         for file in &options.files {
             let (name, text) = read(file)?;
             let document = Document::parse(&name, &text).map_err(|problem| {
@@ -50,6 +51,7 @@ impl Sources {
         for set in &options.sets {
             sources.set(set)?;
         }
+        sources.given = !sources.values.value().is_empty();
         if !check {
             sources.notices.push(
                 "the values are not checked: the chart is not the one that this program knows"
@@ -57,6 +59,11 @@ impl Sources {
             );
         }
         Ok(sources)
+    }
+
+    /// Whether the user said anything.
+    pub fn given(&self) -> bool {
+        self.given
     }
 
     /// Leaves out the role that the user cannot grant; the virtual cluster does without what it allows.

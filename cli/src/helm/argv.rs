@@ -40,11 +40,20 @@ pub enum DryRun {
     Server,
 }
 
-/// Installs or upgrades, with values from stdin.
-pub fn upgrade(release: Release<'_>, chart: &Chart, dry_run: Option<DryRun>) -> Vec<String> {
+/// Installs or upgrades, with values from stdin. Helm takes empty values to mean those of the last time, unless they
+/// are to be forgotten.
+pub fn upgrade(
+    release: Release<'_>,
+    chart: &Chart,
+    forget: bool,
+    dry_run: Option<DryRun>,
+) -> Vec<String> {
     let mut argv = strings(&["upgrade", release.name, "--install"]);
     argv.extend(chart_arguments(chart));
     argv.extend(strings(&["--values", "-"]));
+    if forget {
+        argv.push("--reset-values".to_owned());
+    }
     if dry_run == Some(DryRun::Server) {
         argv.push("--dry-run=server".to_owned());
     }
@@ -128,20 +137,20 @@ mod tests {
         };
         insta::assert_snapshot!(
             [
-                line(&upgrade(RELEASE, &local, None)),
-                line(&upgrade(RELEASE, &local, Some(DryRun::Server))),
-                line(&upgrade(RELEASE, &remote("https://charts.example", Some("0.1.0")), None)),
-                line(&upgrade(RELEASE, &remote("oci://registry.example/charts/", None), None)),
+                line(&upgrade(RELEASE, &local, true, None)),
+                line(&upgrade(RELEASE, &local, false, Some(DryRun::Server))),
+                line(&upgrade(RELEASE, &remote("https://charts.example", Some("0.1.0")), true, None)),
+                line(&upgrade(RELEASE, &remote("oci://registry.example/charts/", None), true, None)),
                 line(&template(RELEASE, &local)),
                 line(&uninstall(RELEASE)),
                 line(&uninstall(Release { context: "in-cluster", ..RELEASE })),
             ]
             .join("\n"),
             @r"
-        upgrade my-vc --install /tmp/vcluster-0.1.0.tgz --values - --namespace vcluster-my-vc --repository-config '' --kube-context kind
+        upgrade my-vc --install /tmp/vcluster-0.1.0.tgz --values - --reset-values --namespace vcluster-my-vc --repository-config '' --kube-context kind
         upgrade my-vc --install /tmp/vcluster-0.1.0.tgz --values - --dry-run=server --namespace vcluster-my-vc --repository-config '' --kube-context kind
-        upgrade my-vc --install vcluster --repo https://charts.example --version 0.1.0 --values - --namespace vcluster-my-vc --repository-config '' --kube-context kind
-        upgrade my-vc --install oci://registry.example/charts/vcluster --values - --namespace vcluster-my-vc --repository-config '' --kube-context kind
+        upgrade my-vc --install vcluster --repo https://charts.example --version 0.1.0 --values - --reset-values --namespace vcluster-my-vc --repository-config '' --kube-context kind
+        upgrade my-vc --install oci://registry.example/charts/vcluster --values - --reset-values --namespace vcluster-my-vc --repository-config '' --kube-context kind
         template my-vc /tmp/vcluster-0.1.0.tgz --values - --namespace vcluster-my-vc --repository-config ''
         uninstall my-vc --namespace vcluster-my-vc --repository-config '' --kube-context kind
         uninstall my-vc --namespace vcluster-my-vc --repository-config ''

@@ -30,7 +30,9 @@ const CRASHING: Duration = Duration::from_secs(20);
 const NORMAL_RESTARTS: i32 = 3;
 
 /// Judges.
-pub fn assess(seen: &Seen, need: Need) -> Assessment {
+///
+/// `generation` is the version of the StatefulSet that must have been taken in at least.
+pub fn assess(seen: &Seen, need: Need, generation: i64) -> Assessment {
     if let Some(denied) = &seen.denied {
         return Assessment {
             note: denied.clone(),
@@ -42,7 +44,11 @@ pub fn assess(seen: &Seen, need: Need) -> Assessment {
         seen.pods.values().filter(|pod| pod.metadata.deletion_timestamp.is_none()).collect();
     let ready_main = pods.iter().any(|pod| is_main(pod) && is_ready(pod));
     let credentials = seen.kubeconfig.is_some();
-    if credentials && (need == Need::Credentials || ready_main) {
+    let rolled_out = seen.set.as_ref().is_none_or(|set| {
+        set.observed >= set.generation.max(generation)
+            && pods.iter().filter(|pod| is_main(pod)).all(|pod| is_of(pod, &set.revision))
+    });
+    if credentials && (need == Need::Credentials || (ready_main && rolled_out)) {
         return Assessment { ready: true, ..Assessment::default() };
     }
     let worst =
@@ -50,6 +56,7 @@ pub fn assess(seen: &Seen, need: Need) -> Assessment {
     match worst {
         Some(assessment) => assessment,
         None if pods.is_empty() => without_pods(seen),
+        None if ready_main && !rolled_out => note("waiting for the new version of the pod".into()),
         None if !credentials => {
             Assessment { note: "waiting for the credentials".into(), ..Assessment::default() }
         }
@@ -176,6 +183,12 @@ fn is_main(pod: &Pod) -> bool {
         .is_some_and(|app| app == crate::names::APP)
 }
 
+/// Whether a pod is of a revision; only a StatefulSet's own pods say so.
+fn is_of(pod: &Pod, revision: &str) -> bool {
+    let labels = pod.metadata.labels.as_ref();
+    labels.and_then(|labels| labels.get("controller-revision-hash")).is_none_or(|of| of == revision)
+}
+
 fn is_ready(pod: &Pod) -> bool {
     let conditions =
         pod.status.as_ref().and_then(|status| status.conditions.as_deref()).unwrap_or_default();
@@ -188,7 +201,7 @@ fn is_running(container: &ContainerStatus) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::super::seen::Warning;
+    use super::super::seen::{Rollout, Warning};
     use super::*;
     use serde_json::{Value, json};
 
@@ -320,7 +333,7 @@ mod tests {
             ),
         ];
         for (seen, note, bearable) in cases {
-            let assessment = assess(&seen, Need::Ready);
+            let assessment = assess(&seen, Need::Ready, 0);
             assert_eq!(assessment.note, note);
             assert_eq!(assessment.bearable.map(|it| it.as_secs()), bearable, "{note}");
             assert!(!assessment.ready, "{note}");
@@ -331,16 +344,38 @@ mod tests {
     fn readiness_needs_credentials_and_maybe_the_pod() {
         let ready =
             json!({ "phase": "Running", "conditions": [{ "type": "Ready", "status": "True" }] });
-        assert!(assess(&seen(&[], &[], true), Need::Credentials).ready);
-        assert!(!assess(&seen(&[], &[], true), Need::Ready).ready);
-        assert!(assess(&seen(std::slice::from_ref(&ready), &[], true), Need::Ready).ready);
-        let without = assess(&seen(&[ready], &[], false), Need::Ready);
+        assert!(assess(&seen(&[], &[], true), Need::Credentials, 0).ready);
+        assert!(!assess(&seen(&[], &[], true), Need::Ready, 0).ready);
+        assert!(assess(&seen(std::slice::from_ref(&ready), &[], true), Need::Ready, 0).ready);
+        let without = assess(&seen(&[ready], &[], false), Need::Ready, 0);
         assert_eq!(without.note, "waiting for the credentials");
+    }
+
+    #[test]
+    fn a_pod_of_an_older_version_is_not_waited_for_long_but_does_not_count() {
+        let ready =
+            json!({ "phase": "Running", "conditions": [{ "type": "Ready", "status": "True" }] });
+        let mut state = seen(&[ready], &[], true);
+        let labels = state.pods.get_mut("a-0").unwrap().metadata.labels.as_mut().unwrap();
+        labels.insert("controller-revision-hash".into(), "old".into());
+        for (generation, observed, revision, is_ready) in
+            [(1, 1, "old", true), (2, 1, "old", false), (2, 2, "new", false), (1, 1, "new", false)]
+        {
+            state.set = Some(Rollout { generation, observed, revision: revision.into() });
+            assert_eq!(
+                assess(&state, Need::Ready, 0).ready,
+                is_ready,
+                "{generation} {observed} {revision}"
+            );
+        }
+        // The watch may lag behind a change that was just made.
+        state.set = Some(Rollout { generation: 1, observed: 1, revision: "old".into() });
+        assert_eq!(assess(&state, Need::Ready, 2).note, "waiting for the new version of the pod");
     }
 
     #[test]
     fn a_refusal_to_tell_ends_the_waiting_at_once() {
         let state = Seen { denied: Some("pods is forbidden".into()), ..Seen::default() };
-        assert_eq!(assess(&state, Need::Ready).bearable, Some(Duration::ZERO));
+        assert_eq!(assess(&state, Need::Ready, 0).bearable, Some(Duration::ZERO));
     }
 }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use k8s_openapi::api::apps::v1::StatefulSet;
 use k8s_openapi::api::core::v1::{Event, Pod, Secret};
 use kube::ResourceExt;
 use kube::runtime::watcher;
@@ -18,12 +19,25 @@ pub struct Seen {
     pub kubeconfig: Option<Value>,
     /// The latest warning about each object.
     pub warnings: BTreeMap<String, Warning>,
+    /// The StatefulSet, if there is one.
+    pub set: Option<Rollout>,
     /// Pods have been listed once.
     pub pods_listed: bool,
     /// The host refuses to tell.
     pub denied: Option<String>,
     /// Warnings have been listed once.
     pub warnings_listed: bool,
+}
+
+/// How far a StatefulSet has come with its newest version.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rollout {
+    /// Version of the object.
+    pub generation: i64,
+    /// The version that its controller has taken in.
+    pub observed: i64,
+    /// Label `controller-revision-hash` of pods of the newest version.
+    pub revision: String,
 }
 
 /// A warning event.
@@ -60,6 +74,21 @@ impl Seen {
         }
     }
 
+    pub fn set(&mut self, event: watcher::Event<StatefulSet>) {
+        match event {
+            watcher::Event::InitApply(set) | watcher::Event::Apply(set) => {
+                let status = set.status.unwrap_or_default();
+                self.set = Some(Rollout {
+                    generation: set.metadata.generation.unwrap_or_default(),
+                    observed: status.observed_generation.unwrap_or_default(),
+                    revision: status.update_revision.unwrap_or_default(),
+                });
+            }
+            watcher::Event::Init | watcher::Event::Delete(_) => self.set = None,
+            watcher::Event::InitDone => {}
+        }
+    }
+
     /// Warnings that were there before the watch began are old; only what is said again or new counts.
     pub fn event(&mut self, event: watcher::Event<Event>, name: &str) {
         match event {
@@ -78,10 +107,10 @@ impl Seen {
             }
             _ => return,
         };
-        // Without events there are fewer reasons to show, nothing else.
+        // Without the others there are fewer reasons to show, nothing else.
         if let kube::Error::Api(status) = source
             && status.code == 403
-            && !status.message.starts_with("events ")
+            && ["pods ", "secrets "].iter().any(|kind| status.message.starts_with(kind))
         {
             self.denied = Some(status.message.clone());
         }
