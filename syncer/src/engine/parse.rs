@@ -27,7 +27,8 @@ pub struct Identity {
 #[derive(serde::Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct IdentityMeta {
-    /// Name.
+    /// Name; a bookmark has none.
+    #[serde(default)]
     pub name: String,
     /// Namespace, empty for cluster-scoped objects.
     #[serde(default)]
@@ -127,6 +128,12 @@ mod tests {
             parsed.value(),
             &json!({"kind": "Pod", "metadata": {"name": "a"}, "managedFields": 1, "new": {"field": [1.5]}})
         );
+    }
+
+    #[test]
+    fn a_bookmark_is_only_a_version() {
+        let bookmark = br#"{"kind":"Pod","apiVersion":"v1","metadata":{"resourceVersion":"12746","creationTimestamp":null}}"#;
+        assert_eq!(identity(bookmark).expect("parses").resource_version, "12746");
     }
 
     #[test]
