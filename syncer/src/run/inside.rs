@@ -3,17 +3,20 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use vcluster_config::Config;
+use vcluster_syncer_core::names::short_hash;
 use vcluster_syncer_core::object::members;
-use vcluster_syncer_core::resource::NODES;
-use vcluster_syncer_core::{Object, Virtual};
+use vcluster_syncer_core::resource::{NODES, PODS};
+use vcluster_syncer_core::{Object, PatchForm, Virtual};
 
 use super::manifests;
 use crate::coredns;
 use crate::engine::Engine;
 use crate::engine::api::Api;
 
+/// Annotation on CoreDNS' pods. Not under our own prefix, which does not pass to the host.
+const NUDGE: &str = "coredns.vcluster.loft.sh/node-hosts";
 /// Between two tries of a manifest that the API server does not take yet.
 const BETWEEN_TRIES: Duration = Duration::from_millis(100);
 
@@ -42,6 +45,7 @@ pub async fn keep_dns(inside: Api, config: Config, engine: Engine) {
         if now != known {
             put_names(&mut config_map, &now);
             apply_all(&inside, std::slice::from_ref(&config_map)).await;
+            hurry(&inside, &engine, &now).await;
             known = now;
         }
     }
@@ -57,6 +61,21 @@ async fn apply_all(inside: &Api, objects: &[Value]) {
                 said = error;
             }
             tokio::time::sleep(BETWEEN_TRIES).await;
+        }
+    }
+}
+
+/// Annotates CoreDNS' pods with the names they are to know. A kubelet brings a changed config map to a running pod within
+/// a minute or so, but looks at once when the pod itself changes.
+async fn hurry(inside: &Api, engine: &Engine, names: &str) {
+    let body = json!({"metadata": {"annotations": {NUDGE: short_hash(names)}}});
+    let pods = engine.virtual_objects(&PODS);
+    let ours = pods.iter().filter(|pod| {
+        pod.namespace() == coredns::NAMESPACE && pod.label("k8s-app") == Some(coredns::APP)
+    });
+    for pod in ours {
+        if let Err(error) = inside.patch(&PODS, &pod.key(), None, PatchForm::Merge, &body).await {
+            tracing::debug!(pod = %pod.key(), %error, "CoreDNS is not hurried, it will learn of nodes later");
         }
     }
 }
