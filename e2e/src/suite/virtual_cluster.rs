@@ -45,7 +45,17 @@ impl VirtualCluster {
     /// When it fails, or the virtual cluster does not answer.
     pub async fn create(host: &Cluster, home: &Home, name: &str, wish: &Wish) -> Result<Self> {
         let namespace = wish.namespace.clone().unwrap_or_else(|| format!("vcluster-{name}"));
-        let mut args = vec!["create", name, "--connect=false", "--namespace", &namespace];
+        // The host may be virtual itself, which must be meant.
+        let context = home.context().await?;
+        let mut args = vec![
+            "create",
+            name,
+            "--connect=false",
+            "--namespace",
+            &namespace,
+            "--context",
+            &context,
+        ];
         let file;
         if let Some(values) = &wish.values {
             file = home.write(&format!("{name}-values.yaml"), &values.to_string())?;
@@ -68,7 +78,17 @@ impl VirtualCluster {
         let service = host.get(kind::SERVICES, name).await?;
         let server = format!("https://{}", text(&service, "/spec/clusterIP"));
         let file = kubeconfig.to_str().context("the home's path is not UTF-8")?;
-        let args = ["connect", name, "--namespace", &host.name, "--server", &server];
+        let context = home.context().await?;
+        let args = [
+            "connect",
+            name,
+            "--namespace",
+            &host.name,
+            "--context",
+            &context,
+            "--server",
+            &server,
+        ];
         let output = ["--update-current=false", "--kube-config", file];
         home.run(&[&args[..], &output].concat()).await?.succeeds()?;
         Cluster::open(&host.cluster.kubectl, kubeconfig).await

@@ -34,6 +34,7 @@ async fn run(world: World) -> Result<()> {
     ensure!(steps > 3, "create was cut off at only {steps} steps");
     works(&world, &home).await?;
 
+    home.run(&["disconnect"]).await?.succeeds()?;
     let other = world.name("late");
     world.will_make(world.host(), &home, &other, None);
     let said = home.run(&["create", &other, "--timeout", "1s"]).await?.ends_with(4)?;

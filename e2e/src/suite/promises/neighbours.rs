@@ -65,7 +65,7 @@ async fn inhabit(cluster: &VirtualCluster, word: &str) -> Result<()> {
 /// What the pod behind the Service says its word is.
 async fn ask(cluster: &VirtualCluster) -> Result<String> {
     let default = cluster.space("default");
-    let fetch = "wget -q -O - 'http://web/shell?shellCommand=echo+$WORD'";
+    let fetch = "wget -q -O - 'http://web.default/shell?shellCommand=echo+$WORD'";
     let said = holds("the Service answers", || default.sh("web", fetch)).await?;
     let said: serde_json::Value = serde_json::from_str(&said)?;
     Ok(text(&said, "/output").trim().to_owned())
