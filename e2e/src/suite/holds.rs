@@ -8,10 +8,8 @@ use anyhow::{Context as _, Result};
 /// How long a thing may take that has no reason to take long. Generous: two cores serve it all.
 pub const PATIENCE: Duration = Duration::from_secs(120);
 
-/// Time between the first two looks; each later one takes a little longer to come, up to [`SLOWEST`].
-const PERIOD: Duration = Duration::from_millis(100);
-/// The longest time between two looks: looking is work too.
-const SLOWEST: Duration = Duration::from_secs(1);
+/// Time between two looks.
+const PERIOD: Duration = Duration::from_millis(150);
 
 /// Waits until `check` succeeds, and returns what it found. Its errors say why it is not so yet.
 ///
@@ -37,7 +35,6 @@ where
     F: Future<Output = Result<T>>,
 {
     let began = Instant::now();
-    let mut period = PERIOD;
     loop {
         match check().await {
             Ok(found) => return Ok(found),
@@ -46,9 +43,8 @@ where
                     format!("it did not come true within {} s that {what}", limit.as_secs())
                 });
             }
-            Err(_) => tokio::time::sleep(period).await,
+            Err(_) => tokio::time::sleep(PERIOD).await,
         }
-        period = (period * 6 / 5).min(SLOWEST);
     }
 }
 
@@ -71,6 +67,6 @@ where
         if began.elapsed() > duration {
             return Ok(());
         }
-        tokio::time::sleep(SLOWEST / 2).await;
+        tokio::time::sleep(PERIOD).await;
     }
 }

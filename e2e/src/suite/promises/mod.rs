@@ -28,7 +28,6 @@ mod pods;
 mod probes;
 mod refused;
 mod rights;
-mod secrecy;
 mod services;
 mod stateful;
 mod store;
@@ -62,7 +61,6 @@ pub fn all() -> Vec<Promise> {
         nodes::PROMISE,
         daemons::PROMISE,
         door::PROMISE,
-        secrecy::PROMISE,
         refused::PROMISE,
         dns::PROMISE,
         stateful::PROMISE,

@@ -20,7 +20,8 @@ const CANARY: &str = "canary-that-nobody-may-hear";
 
 async fn run(world: World) -> Result<()> {
     let values = json!({ "controlPlane": { "statefulSet": { "syncer": { "extraArgs": ["--log=trace"] } } } });
-    let cluster = world.create_with("secrecy", &Wish { values: Some(values), ..Wish::default() }).await?;
+    let cluster =
+        world.create_with("secrecy", &Wish { values: Some(values), ..Wish::default() }).await?;
     let default = cluster.space("default");
     default.apply(&sample::secret("key", json!({ "word": CANARY }))).await?;
     let volumes = json!({ "volumes": [{ "name": "key", "secret": { "secretName": "key" } }] });
@@ -67,7 +68,10 @@ fn marks(kind: Kind, twins: &[Value]) -> String {
 }
 
 fn shown(objects: Vec<Value>) -> String {
-    objects.iter().map(|object| format!("{} {}\n", text(object, "/reason"), text(object, "/message"))).collect()
+    objects
+        .iter()
+        .map(|object| format!("{} {}\n", text(object, "/reason"), text(object, "/message")))
+        .collect()
 }
 
 fn quiet(what: &str, said: &str, hidden: &[&str]) -> Result<()> {
