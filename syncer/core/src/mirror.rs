@@ -15,6 +15,11 @@ pub trait Mirror: Send + Sync + 'static {
         self.kind()
     }
 
+    /// Whether it has twins on the host at all; if not, the host resource is not watched for it.
+    fn has_twins(&self) -> bool {
+        true
+    }
+
     /// Further host resources in which this kind keeps objects of its own, such as a pod's token Secrets.
     fn side_kinds(&self) -> &'static [&'static Resource] {
         &[]

@@ -10,6 +10,8 @@ use super::queue::PlanKey;
 #[derive(Default)]
 pub struct Absences {
     virtuals: HashMap<PlanKey, Absence>,
+    /// UIDs of the virtual objects whose deletion was seen: claims need to know which one it was.
+    buried: HashMap<PlanKey, Box<str>>,
     twins: HashMap<PlanKey, Absence>,
 }
 
@@ -25,8 +27,14 @@ struct Absence {
 
 impl Absences {
     /// The virtual object's deletion was seen.
-    pub fn virtual_seen(&mut self, key: &PlanKey) {
+    pub fn virtual_seen(&mut self, key: &PlanKey, uid: &str) {
         self.virtuals.entry(key.clone()).or_default().seen = true;
+        self.buried.insert(key.clone(), uid.into());
+    }
+
+    /// Whether the deletion of the virtual object with this UID was seen.
+    pub fn was_seen(&self, key: &PlanKey, uid: &str) -> bool {
+        self.buried.get(key).is_some_and(|buried| **buried == *uid)
     }
 
     /// A fresh read said that the virtual object does not exist.
@@ -37,6 +45,7 @@ impl Absences {
     /// The virtual object is there (again): what is known of a former object's end says nothing about this one.
     pub fn virtual_is_there(&mut self, key: &PlanKey) {
         self.virtuals.remove(key);
+        self.buried.remove(key);
     }
 
     /// What is known of a virtual object's absence.
@@ -80,6 +89,7 @@ impl Absences {
     /// Nothing is left of the key on either side.
     pub fn forget(&mut self, key: &PlanKey) {
         self.virtuals.remove(key);
+        self.buried.remove(key);
         self.twins.remove(key);
     }
 }
@@ -103,9 +113,11 @@ mod tests {
         assert_eq!(absences.of_virtual(&key), Gone::Unproven);
         absences.virtual_read(&key);
         assert_eq!(absences.of_virtual(&key), Gone::Read);
-        absences.virtual_seen(&key);
+        absences.virtual_seen(&key, "u1");
         assert_eq!(absences.of_virtual(&key), Gone::Seen);
+        assert!(absences.was_seen(&key, "u1") && !absences.was_seen(&key, "u2"));
         absences.virtual_is_there(&key);
         assert_eq!(absences.of_virtual(&key), Gone::Unproven);
+        assert!(!absences.was_seen(&key, "u1"));
     }
 }

@@ -77,11 +77,12 @@ impl State {
     }
 
     /// The deletion of an object was seen.
-    pub(super) fn bury(&mut self, side: Side, kind: &'static Resource, key: &Key) {
+    pub(super) fn bury(&mut self, side: Side, kind: &'static Resource, key: &Key, uid: &str) {
         match side {
             Side::Virtual => {
                 if let Some(index) = self.kind_of(kind) {
-                    self.absences.virtual_seen(&PlanKey { kind: index, key: Virtual(key.clone()) });
+                    let key = PlanKey { kind: index, key: Virtual(key.clone()) };
+                    self.absences.virtual_seen(&key, uid);
                 }
             }
             Side::Host => {

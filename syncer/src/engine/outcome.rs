@@ -35,7 +35,7 @@ pub fn judge(op: &Op, error: &ApiError) -> Next {
         404 if !create => Next::Reread,
         // A wrong UID in a patch answers 422 "field is immutable": a precondition that failed.
         422 if !create && message.contains("metadata.uid") => Next::Reread,
-        500 if message.contains("healthCheckNodePort") || message.contains("health check") => {
+        500 if message.contains("HealthCheck NodePort") => {
             Next::Replan(Refusal::new(op, *code, reason, message, details))
         }
         429 | 500..=599 => Next::Wait(*retry_after),

@@ -79,6 +79,10 @@ impl World for Session<'_> {
         self.state.refusals.get(self.key).cloned().unwrap_or_default()
     }
 
+    fn seen_deleted(&self, uid: &str) -> bool {
+        self.state.absences.was_seen(self.key, uid)
+    }
+
     fn twin_gone(&self) -> Gone {
         self.state.absences.of_twin(self.key)
     }

@@ -1,9 +1,9 @@
 //! What is watched.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use vcluster_syncer_core::resource::{ENDPOINT_SLICES, EVENTS, NAMESPACES, SERVICES};
-use vcluster_syncer_core::{Mirror, Settings, Side, labels};
+use vcluster_syncer_core::{Mirror, Resource, Settings, Side, labels};
 
 use super::store::Lane;
 use super::view::SERVICE_NAME;
@@ -11,11 +11,16 @@ use super::watch::Source;
 
 /// What must be watched for these kinds.
 pub fn all(settings: &Settings, kinds: &[Box<dyn Mirror>]) -> Vec<Source> {
-    let mut virtual_kinds = BTreeSet::from([&NAMESPACES]);
+    let whole = |kind: &&'static Resource| (*kind, "");
+    let mut virtual_kinds = BTreeMap::from([whole(&&NAMESPACES)]);
     let mut host_kinds = BTreeMap::new();
     for kind in kinds {
-        virtual_kinds.insert(kind.kind());
-        virtual_kinds.extend(kind.neighbours());
+        // A kind may need a part of its resource only; whoever else looks at the resource needs all of it.
+        virtual_kinds.entry(kind.kind()).or_insert(kind.virtual_query());
+        virtual_kinds.extend(kind.neighbours().iter().map(whole));
+        if !kind.has_twins() {
+            continue;
+        }
         let narrowed = kind.also_labelled();
         // Two kinds may keep their objects in one host resource; then neither may narrow the watch.
         host_kinds.entry(kind.host_kind()).and_modify(|label| *label = None).or_insert(narrowed);
@@ -59,11 +64,11 @@ pub fn all(settings: &Settings, kinds: &[Box<dyn Mirror>]) -> Vec<Source> {
     if settings.host_events {
         sources.push(host(&EVENTS, String::new(), Lane::Ours));
     }
-    sources.extend(virtual_kinds.into_iter().map(|kind| Source {
+    sources.extend(virtual_kinds.into_iter().map(|(kind, query)| Source {
         side: Side::Virtual,
         kind,
         namespace: String::new(),
-        query: String::new(),
+        query: query.to_owned(),
         lane: Lane::Ours,
     }));
     sources

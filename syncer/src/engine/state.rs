@@ -120,9 +120,13 @@ impl State {
         let gone = matches!(change, Change::Gone { .. })
             && (side == Side::Virtual
                 || store.get(&key).is_some_and(|object| object.is_deleting()));
+        let uid = match &change {
+            Change::Gone { uid, .. } => uid.clone(),
+            _ => Box::default(),
+        };
         if store.observe(lane, change) {
             if gone {
-                self.bury(side, kind, &key);
+                self.bury(side, kind, &key, &uid);
             }
             self.changed(side, kind, &key);
         }
@@ -176,7 +180,7 @@ impl State {
     /// An object is known to be gone at once: the server said so.
     pub fn removed(&mut self, side: Side, kind: &'static Resource, key: &Key, uid: &str) {
         if self.stores.entry((side, kind)).or_default().remove(key, uid) {
-            self.bury(side, kind, key);
+            self.bury(side, kind, key, uid);
             self.changed(side, kind, key);
         }
     }

@@ -11,6 +11,7 @@ use vcluster_syncer_core::resource::{NODES, PODS};
 use vcluster_syncer_core::{Object, PatchForm, Virtual};
 
 use super::manifests;
+use crate::admin::{Check, Gate, Health};
 use crate::coredns;
 use crate::engine::Engine;
 use crate::engine::api::Api;
@@ -21,7 +22,15 @@ const NUDGE: &str = "coredns.vcluster.loft.sh/node-hosts";
 const BETWEEN_TRIES: Duration = Duration::from_millis(100);
 
 /// Applies CoreDNS, then keeps the names of nodes up to date. Runs for ever.
-pub async fn keep_dns(inside: Api, config: Config, engine: Engine) {
+///
+/// Until CoreDNS answers for the first time the virtual cluster is not ready: what is deployed into it finds nothing.
+/// Later its health is its own affair, since the control plane works without.
+pub async fn keep_dns(inside: Api, config: Config, engine: Engine, health: Health) {
+    if config.control_plane.coredns.enabled {
+        let check = health.register("dns", Gate::Ready);
+        check.failing("CoreDNS is not ready yet: kubectl -n kube-system get pods -l k8s-app=vcluster-kube-dns");
+        tokio::spawn(first_answer(engine.clone(), check));
+    }
     let settings = coredns::Settings { config: &config, host_dns: host_dns() };
     let mut objects = match coredns::manifests(&settings) {
         Ok(objects) => objects,
@@ -51,6 +60,27 @@ pub async fn keep_dns(inside: Api, config: Config, engine: Engine) {
     }
 }
 
+/// Waits for a pod of CoreDNS that is ready.
+async fn first_answer(engine: Engine, check: Check) {
+    while !engine.virtual_objects(&PODS).iter().any(|pod| is_dns(pod) && is_ready(pod)) {
+        tokio::time::sleep(BETWEEN_TRIES).await;
+    }
+    check.ok();
+}
+
+fn is_dns(pod: &Virtual<Object>) -> bool {
+    pod.namespace() == coredns::NAMESPACE && pod.label("k8s-app") == Some(coredns::APP)
+}
+
+fn is_ready(pod: &Virtual<Object>) -> bool {
+    pod.items_at(&["status", "conditions"]).iter().any(|condition| {
+        let is = |member: &str, value: &str| {
+            condition.get(member).and_then(Value::as_str) == Some(value)
+        };
+        is("type", "Ready") && is("status", "True")
+    })
+}
+
 async fn apply_all(inside: &Api, objects: &[Value]) {
     let mut said = String::new();
     for object in objects {
@@ -70,10 +100,7 @@ async fn apply_all(inside: &Api, objects: &[Value]) {
 async fn hurry(inside: &Api, engine: &Engine, names: &str) {
     let body = json!({"metadata": {"annotations": {NUDGE: short_hash(names)}}});
     let pods = engine.virtual_objects(&PODS);
-    let ours = pods.iter().filter(|pod| {
-        pod.namespace() == coredns::NAMESPACE && pod.label("k8s-app") == Some(coredns::APP)
-    });
-    for pod in ours {
+    for pod in pods.iter().filter(|pod| is_dns(pod)) {
         if let Err(error) = inside.patch(&PODS, &pod.key(), None, PatchForm::Merge, &body).await {
             tracing::debug!(pod = %pod.key(), %error, "CoreDNS is not hurried, it will learn of nodes later");
         }

@@ -132,7 +132,8 @@ pub async fn run(args: RunArgs, log_level: LogLevel) -> anyhow::Result<()> {
             &health,
             shutdown.clone(),
         )?;
-        let dns = inside::keep_dns(inside.api.clone(), config.clone(), started.clone());
+        let dns =
+            inside::keep_dns(inside.api.clone(), config.clone(), started.clone(), health.clone());
         tokio::spawn(async move {
             let mut leading = leading;
             // Fails only when the syncer is stopping.

@@ -25,6 +25,10 @@ impl Mirror for Endpoints {
         &ENDPOINTS
     }
 
+    fn has_twins(&self) -> bool {
+        false
+    }
+
     fn standing(&self) -> Vec<Virtual<Key>> {
         vec![api_server_key()]
     }

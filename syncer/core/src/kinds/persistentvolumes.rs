@@ -29,9 +29,9 @@ impl Mirror for Volumes {
         &VOLUMES
     }
 
-    /// Not volumes: a namespaced Role cannot read them.
-    fn host_kind(&self) -> &'static Resource {
-        &CLAIMS
+    /// A namespaced Role cannot read volumes.
+    fn has_twins(&self) -> bool {
+        false
     }
 
     fn neighbours(&self) -> &'static [&'static Resource] {
