@@ -68,8 +68,9 @@ pub async fn apply(
         }
     }
     let say = |news: Option<String>| news.into_iter().for_each(|news| app.ui.info(news));
+    let done = if plan.action == Action::Upgrade { "upgraded" } else { "created" };
     let news = (plan.action != Action::Keep)
-        .then(|| format!("Successfully created virtual cluster {name} in namespace {namespace}"));
+        .then(|| format!("Successfully {done} virtual cluster {name} in namespace {namespace}"));
     if !options.wait {
         say(news);
         return Ok(0);

@@ -16,7 +16,7 @@ impl Ui {
             .with_prompt(question)
             .default(false)
             .interact_opt()
-            .map_err(|error| CliError::failed("cannot read the answer").cause(&error))?
+            .map_err(unread)?
             .ok_or_else(abandoned)
     }
 
@@ -31,7 +31,7 @@ impl Ui {
             .items(lines)
             .default(0)
             .interact_opt()
-            .map_err(|error| CliError::failed("cannot read the answer").cause(&error))?
+            .map_err(unread)?
             .ok_or_else(abandoned)
     }
 
@@ -42,6 +42,18 @@ impl Ui {
         Err(CliError::new(Kind::Refused, format!("nobody can be asked: {question}"))
             .because("this is not a terminal, or questions are turned off"))
     }
+}
+
+/// Ctrl-C leaves the question as it stands: half a line, and no cursor.
+fn unread(error: dialoguer::Error) -> CliError {
+    let dialoguer::Error::IO(error) = error;
+    let terminal = console::Term::stderr();
+    // What cannot be tidied up stays untidy.
+    let _ = terminal.show_cursor().and_then(|()| terminal.write_line(""));
+    if error.kind() == std::io::ErrorKind::Interrupted {
+        return abandoned();
+    }
+    CliError::failed("cannot read the answer").cause(&error)
 }
 
 fn abandoned() -> CliError {

@@ -52,10 +52,21 @@ pub async fn differences(cluster: &VirtualCluster) -> Result<Vec<String>> {
             inside.insert(text(&object, "/metadata/uid").to_owned(), (kind, object));
         }
     }
+    // A Service that leads to a virtual node goes by the node's name; nodes come and go with another UID.
+    let nodes = cluster.inside.list(kind::NODES, "", "").await?;
     for kind in MIRRORED {
         let mut seen: BTreeMap<String, String> = BTreeMap::new();
-        for twin in cluster.twins(kind).await? {
+        for twin in cluster.twins(kind).await?.into_iter().filter(ours) {
             let name = text(&twin, "/metadata/name").to_owned();
+            if text(&twin, "/metadata/annotations/vcluster.loft.sh~1object-kind")
+                == "/v1, Kind=Node"
+            {
+                let node = origin(&twin).1;
+                if !nodes.iter().any(|found| text(found, "/metadata/name") == node) {
+                    differences.push(format!("orphan: host {} {name}, of node {node}", kind.name));
+                }
+                continue;
+            }
             let uid = origin_uid(&twin).to_owned();
             match inside.get(&uid) {
                 None => differences.push(format!(
@@ -90,6 +101,13 @@ pub async fn differences(cluster: &VirtualCluster) -> Result<Vec<String>> {
         }
     }
     Ok(differences)
+}
+
+/// Whether a marked host object was made by the syncer. Slices that the host's controllers make have the labels of their
+/// Service.
+fn ours(twin: &Value) -> bool {
+    let controller = text(twin, "/metadata/labels/endpointslice.kubernetes.io~1managed-by");
+    !controller.ends_with(".k8s.io")
 }
 
 /// Whether an object of a kind that is always mirrored must have a twin.

@@ -8,8 +8,10 @@ use anyhow::{Context as _, Result};
 /// How long a thing may take that has no reason to take long. Generous: two cores serve it all.
 pub const PATIENCE: Duration = Duration::from_secs(120);
 
-/// Time between two looks.
-const PERIOD: Duration = Duration::from_millis(150);
+/// Time between the first two looks; each later one takes a little longer to come, up to [`SLOWEST`].
+const PERIOD: Duration = Duration::from_millis(100);
+/// The longest time between two looks: looking is work too.
+const SLOWEST: Duration = Duration::from_secs(1);
 
 /// Waits until `check` succeeds, and returns what it found. Its errors say why it is not so yet.
 ///
@@ -35,6 +37,7 @@ where
     F: Future<Output = Result<T>>,
 {
     let began = Instant::now();
+    let mut period = PERIOD;
     loop {
         match check().await {
             Ok(found) => return Ok(found),
@@ -43,8 +46,9 @@ where
                     format!("it did not come true within {} s that {what}", limit.as_secs())
                 });
             }
-            Err(_) => tokio::time::sleep(PERIOD).await,
+            Err(_) => tokio::time::sleep(period).await,
         }
+        period = (period * 6 / 5).min(SLOWEST);
     }
 }
 
@@ -67,6 +71,6 @@ where
         if began.elapsed() > duration {
             return Ok(());
         }
-        tokio::time::sleep(PERIOD).await;
+        tokio::time::sleep(SLOWEST / 2).await;
     }
 }

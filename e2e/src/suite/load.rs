@@ -113,6 +113,8 @@ impl Waves {
     /// When one never is.
     pub async fn roll(&mut self, mut stop: watch::Receiver<bool>) -> Result<()> {
         let mut beat = tokio::time::interval(BEAT);
+        // After an outage it goes on as before, not faster.
+        beat.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         while !*stop.borrow() {
             tokio::select! {
                 _ = beat.tick() => self.wave().await?,

@@ -28,6 +28,7 @@ mod pods;
 mod probes;
 mod refused;
 mod rights;
+mod secrecy;
 mod services;
 mod stateful;
 mod store;
@@ -61,6 +62,7 @@ pub fn all() -> Vec<Promise> {
         nodes::PROMISE,
         daemons::PROMISE,
         door::PROMISE,
+        secrecy::PROMISE,
         refused::PROMISE,
         dns::PROMISE,
         stateful::PROMISE,
