@@ -59,8 +59,18 @@ pub async fn list(host: &Host, namespace: Option<&str>) -> Result<Vec<VirtualClu
             tracing::debug!(namespace = host.namespace, "no right to look at all namespaces");
             load(host, Some(&host.namespace)).await
         }
-        answer => answer,
+        answer => answer.map_err(|error| located(error, host)),
     }
+}
+
+/// Says which host it was: of several contexts the wrong one may be current. An error with a hint says enough.
+fn located(mut error: CliError, host: &Host) -> CliError {
+    if error.hint.is_none() {
+        let cause = error.cause.take().unwrap_or_else(|| "no answer".to_owned());
+        error.cause = Some(format!("{cause} at {}", host.server));
+        error = error.or_hint(format!("kubectl --context {} version", host.context));
+    }
+    error
 }
 
 fn forbidden(error: &CliError) -> bool {
