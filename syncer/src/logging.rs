@@ -105,6 +105,9 @@ where
 /// off. A bare `debug` speaks of the syncer, not of the HTTP library's every frame; `trace` is everything.
 fn parse(directives: &str) -> Result<EnvFilter, LogError> {
     let bare = directives.chars().all(|c| c.is_ascii_alphanumeric());
+    if directives.is_empty() {
+        return Err(LogError::Level(String::new()));
+    }
     let expanded = match directives.parse::<LevelFilter>() {
         Ok(LevelFilter::DEBUG) => {
             "debug,hyper=info,hyper_util=info,rustls=info,tower=info,kube_client=off".to_owned()
@@ -113,7 +116,6 @@ fn parse(directives: &str) -> Result<EnvFilter, LogError> {
         Ok(level @ (LevelFilter::INFO | LevelFilter::WARN | LevelFilter::ERROR)) => {
             format!("{level},kube_client=off")
         }
-        _ if directives.is_empty() => return Err(LogError::Level(String::new())),
         Err(_) if bare => return Err(LogError::Level(directives.to_owned())),
         Ok(_) | Err(_) => directives.to_owned(),
     };
