@@ -103,6 +103,10 @@ impl Demo {
 
         self.title("Resume it: everything comes back, and the notebook still has its first entry");
         self.run(&format!("vcluster resume {NAME}")).await?;
+        for state in ["create", "condition=Ready"] {
+            let wait = "kubectl wait --namespace shop --timeout=2m pod/notebook-0";
+            self.run(&format!("{wait} --for={state}")).await?;
+        }
         self.rolled_out().await?;
         self.run("kubectl logs --namespace shop notebook-0").await?;
 

@@ -39,6 +39,12 @@ impl Gate {
     pub fn open(&self) {
         if self.reason().is_none() {
             self.open.store(true, Ordering::Release);
+        }
+    }
+
+    /// What was found at start has been dealt with, unless the gate was closed meanwhile.
+    pub fn ready(&self) {
+        if self.is_open() {
             self.check.ok();
         }
     }

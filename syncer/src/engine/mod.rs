@@ -33,6 +33,7 @@ mod watch;
 use std::collections::BTreeSet;
 use std::future::Future;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use tokio::sync::{Notify, watch as latest};
 use tokio_util::sync::CancellationToken;
@@ -48,6 +49,11 @@ use self::queue::PlanKey;
 use self::state::State;
 use self::watch::Source;
 use crate::admin::{Check, Gate as Probe, Health, Metrics};
+
+/// How often the engine looks whether it has caught up at start.
+const CATCHING_UP: Duration = Duration::from_millis(20);
+/// In a busy virtual cluster the queue may never be empty; after this time it counts as caught up.
+const CAUGHT_UP_WITHIN: Duration = Duration::from_secs(15);
 
 /// The running engine.
 #[derive(Clone)]
@@ -272,6 +278,13 @@ async fn open_when_listed(shared: Arc<Shared>) {
         shared.gate.open();
         shared.wake();
         tracing::info!("all caches are filled, mirroring begins");
+        // Until what changed while nobody looked is caught up with, statuses inside are those of the past.
+        let enough = Instant::now() + CAUGHT_UP_WITHIN;
+        while *shared.leading.borrow() && !shared.state().queue.is_idle() && Instant::now() < enough
+        {
+            tokio::time::sleep(CATCHING_UP).await;
+        }
+        shared.gate.ready();
     }
 }
 

@@ -115,6 +115,11 @@ impl Queue {
         self.slots.values().filter(|slot| slot.queued || slot.in_flight).count()
     }
 
+    /// Whether nothing is ready and nothing in flight.
+    pub fn is_idle(&self) -> bool {
+        self.depth() == 0
+    }
+
     /// How many keys of each kind are ready or in flight.
     pub fn depths(&self) -> BTreeMap<u8, usize> {
         let mut depths = BTreeMap::new();

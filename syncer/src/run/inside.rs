@@ -11,7 +11,7 @@ use vcluster_syncer_core::resource::{NODES, PODS};
 use vcluster_syncer_core::{Object, PatchForm, Virtual};
 
 use super::manifests;
-use crate::admin::{Check, Gate, Health};
+use crate::admin::Check;
 use crate::coredns;
 use crate::engine::Engine;
 use crate::engine::api::Api;
@@ -25,9 +25,8 @@ const BETWEEN_TRIES: Duration = Duration::from_millis(100);
 ///
 /// Until CoreDNS answers for the first time the virtual cluster is not ready: what is deployed into it finds nothing.
 /// Later its health is its own affair, since the control plane works without.
-pub async fn keep_dns(inside: Api, config: Config, engine: Engine, health: Health) {
-    if config.control_plane.coredns.enabled {
-        let check = health.register("dns", Gate::Ready);
+pub async fn keep_dns(inside: Api, config: Config, engine: Engine, check: Option<Check>) {
+    if let Some(check) = check {
         check.failing("CoreDNS is not ready yet: kubectl -n kube-system get pods -l k8s-app=vcluster-kube-dns");
         tokio::spawn(first_answer(engine.clone(), check));
     }

@@ -22,7 +22,7 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 use vcluster_config::{Config, Loaded};
 
-use crate::admin::{Admin, Health, Metrics, Process, QueueDepths, StoreObjects};
+use crate::admin::{Admin, Gate, Health, Metrics, Process, QueueDepths, StoreObjects};
 use crate::engine::Engine;
 use crate::kubelet::KubeletMetrics;
 use crate::lease::{Election, Timing, lease_name};
@@ -83,6 +83,14 @@ pub async fn run(args: RunArgs, log_level: LogLevel) -> anyhow::Result<()> {
     let kubelet_metrics = KubeletMetrics::register(&mut registry);
     registry.register_collector(Box::new(Process));
     let health = Health::default();
+    // Nothing is known yet, so nothing is ready. Who owns a check takes it over when it opens.
+    for name in ["host-api", "virtual-api", "store"] {
+        health.register(name, Gate::Ready);
+    }
+    // With several replicas only the leader deploys CoreDNS, and it needs replicas that are ready to reach the API.
+    let alone = config.control_plane.stateful_set.high_availability.replicas <= 1;
+    let awaited = alone && config.control_plane.coredns.enabled;
+    let dns_check = awaited.then(|| health.register("dns", Gate::Ready));
     let engine: Arc<OnceLock<Engine>> = Arc::default();
     let sizes = Arc::clone(&engine);
     StoreObjects::register(&mut registry, move || {
@@ -132,8 +140,7 @@ pub async fn run(args: RunArgs, log_level: LogLevel) -> anyhow::Result<()> {
             &health,
             shutdown.clone(),
         )?;
-        let dns =
-            inside::keep_dns(inside.api.clone(), config.clone(), started.clone(), health.clone());
+        let dns = inside::keep_dns(inside.api.clone(), config.clone(), started.clone(), dns_check);
         tokio::spawn(async move {
             let mut leading = leading;
             // Fails only when the syncer is stopping.
