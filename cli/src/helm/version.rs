@@ -28,10 +28,11 @@ pub fn unusable(program: &Path, reason: &str) -> CliError {
 pub fn check(program: &Path, text: &str) -> Result<()> {
     match parse(text) {
         Some(version) if version >= OLDEST => Ok(()),
-        Some((major, minor)) => Err(CliError::failed("helm is too old")
+        Some(_) => Err(CliError::failed("helm is too old")
             .because(format!(
-                "{} is version {major}.{minor}; {}.{} or newer is needed",
+                "{} is version {}; {}.{} or newer is needed",
                 program.display(),
+                shown(text),
                 OLDEST.0,
                 OLDEST.1
             ))
@@ -48,6 +49,12 @@ fn parse(text: &str) -> Option<(u64, u64)> {
     let numbers = text.trim().trim_start_matches('v');
     let mut parts = numbers.split(['.', '+', '-']);
     Some((parts.next()?.parse().ok()?, parts.next()?.parse().ok()?))
+}
+
+/// The version as helm's own users know it: without `v` and build.
+fn shown(text: &str) -> &str {
+    let text = text.trim().trim_start_matches('v');
+    text.split_once('+').map_or(text, |(version, _)| version)
 }
 
 /// The command that installs helm on this system.

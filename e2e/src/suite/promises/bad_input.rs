@@ -101,7 +101,7 @@ async fn helm(world: &World, home: &Home, name: &str) -> Result<()> {
     let mut command = home.vcluster(&["create", name]);
     let said = home.hear(command.env("VCLUSTER_HELM", old)).await?;
     ensure!(said.code != Some(0), "with an old helm: {said}");
-    explained(said, &["version 3.9", "3.10"])?;
+    explained(said, &["3.9.4", "3.10"])?;
     ensure!(
         world.host().find(kind::NAMESPACES, "", &format!("vcluster-{name}")).await?.is_none(),
         "the namespace was made before helm was looked for"
