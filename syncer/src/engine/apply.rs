@@ -111,13 +111,21 @@ async fn delete(api: &Api, op: &Op, uid: &str, grace: Option<i64>) -> Result<Don
         Err(error) if error.code() == 404 => return Ok(Done::Gone(uid.to_owned())),
         Err(error) => return Err(error),
     };
-    // A `Status` says that it is gone. Otherwise the object is on its way out, by grace period or finalizers, or it was
-    // returned for the last time: the watch will tell.
-    if answer.str_at(&["kind"]) == Some("Status") {
-        return Ok(Done::Gone(uid.to_owned()));
-    }
-    let leaving = answer.is_deleting() && grace != Some(0);
-    Ok(if leaving { Done::Object(answer) } else { Done::Nothing })
+    Ok(match answer.str_at(&["kind"]) == Some("Status") || has_ended(&answer) {
+        true => Done::Gone(uid.to_owned()),
+        // On its way out, by grace period or finalizers.
+        false if answer.is_deleting() && grace != Some(0) => Done::Object(answer),
+        // Returned as it was before: the watch will tell.
+        false => Done::Nothing,
+    })
+}
+
+/// Whether a delete's answer is the object's last state: one without grace or finalizers is not there any more, whatever
+/// kind of answer its resource gives.
+fn has_ended(answer: &Object) -> bool {
+    let grace = answer.at(&["metadata", "deletionGracePeriodSeconds"]).and_then(Value::as_i64);
+    let finalizers = answer.at(&["metadata", "finalizers"]).and_then(Value::as_array);
+    answer.is_deleting() && grace == Some(0) && finalizers.is_none_or(Vec::is_empty)
 }
 
 async fn request_token(api: &Api, request: &TokenRequest) -> Result<Token, ApiError> {
@@ -162,4 +170,23 @@ pub async fn reread(
 ) -> Result<Option<Object>, ApiError> {
     let found = timeout(DEADLINE, shared.api(side).get(kind, key)).await;
     found.unwrap_or_else(|_| Err(ApiError::Transport("no answer within 30 s".into())))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_last_state_of_an_object_is_told_from_one_on_its_way_out() {
+        let answer = |grace: i64, finalizers: &[&str]| {
+            Object::new(json!({"kind": "Pod", "metadata": {
+                "deletionTimestamp": "2026-01-01T00:00:00Z",
+                "deletionGracePeriodSeconds": grace, "finalizers": finalizers,
+            }}))
+        };
+        assert!(has_ended(&answer(0, &[])));
+        assert!(!has_ended(&answer(30, &[])));
+        assert!(!has_ended(&answer(0, &["kubernetes.io/pvc-protection"])));
+        assert!(!has_ended(&Object::new(json!({"kind": "Service", "metadata": {}}))));
+    }
 }

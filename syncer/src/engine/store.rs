@@ -48,10 +48,19 @@ enum Body {
 /// Writes of ours to one object, as far as the watch has not caught up with them.
 #[derive(Default)]
 struct Awaited {
-    /// A write is under way; versions that the watch delivers meanwhile.
-    in_flight: Option<Vec<Box<str>>>,
+    /// A write is under way.
+    in_flight: Option<Meanwhile>,
     /// The version that our last write returned. Until the watch delivers it, what it delivers is older.
     version: Option<Box<str>>,
+}
+
+/// What the watch delivers while a write is under way.
+#[derive(Default)]
+struct Meanwhile {
+    /// Versions of the object.
+    versions: Vec<Box<str>>,
+    /// UIDs that are gone.
+    gone: Vec<Box<str>>,
 }
 
 /// What the watch or a write tells of an object.
@@ -93,8 +102,8 @@ impl Store {
             Change::Gone { .. } => "",
         };
         if let Some(awaited) = self.awaited.get_mut(&key) {
-            if let Some(seen) = &mut awaited.in_flight {
-                seen.push(version.into());
+            if let Some(meanwhile) = &mut awaited.in_flight {
+                meanwhile.versions.push(version.into());
             }
             if let Some(wanted) = &awaited.version {
                 if **wanted == *version {
@@ -113,12 +122,12 @@ impl Store {
 
     /// A write of ours to this object begins.
     pub fn begin_write(&mut self, key: &Key) {
-        self.awaited.entry(key.clone()).or_default().in_flight = Some(Vec::new());
+        self.awaited.entry(key.clone()).or_default().in_flight = Some(Meanwhile::default());
     }
 
     /// A write of ours ended; `result` is the object as the server returned it. Returns whether the cache changed.
     pub fn end_write(&mut self, key: &Key, result: Option<Object>) -> bool {
-        let seen = self
+        let meanwhile = self
             .awaited
             .get_mut(key)
             .and_then(|awaited| awaited.in_flight.take())
@@ -129,8 +138,9 @@ impl Store {
         };
         let version: Box<str> = object.resource_version().into();
         let known = self.entries.get(key).is_some_and(|entry| entry.version == version);
-        if known || seen.contains(&version) {
-            // The watch was quicker: what the cache holds is this version or a later one.
+        let ended = meanwhile.gone.iter().any(|uid| **uid == *object.uid());
+        if known || ended || meanwhile.versions.contains(&version) {
+            // The watch was quicker: what the cache holds is this version or a later one, or rightly nothing.
             self.forget_awaited(key);
             return false;
         }
@@ -176,6 +186,11 @@ impl Store {
 
     /// Removes an object if it still is the one with this UID.
     pub fn remove(&mut self, key: &Key, uid: &str) -> bool {
+        if let Some(meanwhile) =
+            self.awaited.get_mut(key).and_then(|awaited| awaited.in_flight.as_mut())
+        {
+            meanwhile.gone.push(uid.into());
+        }
         if self.entries.get(key).is_none_or(|entry| *entry.uid != *uid) {
             return false;
         }
@@ -349,6 +364,22 @@ mod tests {
         assert!(!store.end_write(&key(), Some(pod("5", "u"))));
         assert_eq!(version(&store).as_deref(), Some("6"));
         assert!(store.observe(Lane::Ours, Change::Is(pod("7", "u"))));
+    }
+
+    #[test]
+    fn an_answer_that_comes_after_the_end_does_not_bring_the_object_back() {
+        let mut store = Store::default();
+        store.observe(Lane::Ours, Change::Is(pod("5", "u")));
+        store.begin_write(&key());
+        assert!(store.observe(Lane::Ours, Change::Gone { key: key(), uid: "u".into() }));
+        // A patch that changed nothing answers with the version that was there before.
+        assert!(!store.end_write(&key(), Some(pod("5", "u"))));
+        assert_eq!(version(&store), None);
+        assert!(store.awaited.is_empty());
+        // The next object of that name is another one.
+        store.begin_write(&key());
+        assert!(!store.observe(Lane::Ours, Change::Gone { key: key(), uid: "u".into() }));
+        assert!(store.end_write(&key(), Some(pod("9", "new"))));
     }
 
     #[test]
