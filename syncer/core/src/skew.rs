@@ -54,7 +54,7 @@ fn compare(path: &str, patch: &Value, answer: &Value, paths: &mut Vec<String>) {
         (Value::Array(wanted), Value::Array(got)) => {
             let elements = wanted.iter().filter(|element| element.get("$patch").is_none());
             for (index, element) in elements.enumerate() {
-                if let Some(same) = same_element(element, got).or_else(|| got.get(index)) {
+                if let Some(same) = same_element(element, index, got) {
                     compare(&format!("{path}[]"), element, same, paths);
                 }
             }
@@ -63,11 +63,14 @@ fn compare(path: &str, patch: &Value, answer: &Value, paths: &mut Vec<String>) {
     }
 }
 
-fn same_element<'a>(element: &Value, list: &'a [Value]) -> Option<&'a Value> {
-    let (key, value) = ["type", "name", "ip", "mountPath"]
-        .iter()
-        .find_map(|key| Some((*key, element.get(*key)?)))?;
-    list.iter().find(|candidate| candidate.get(key) == Some(value))
+/// The element of an answer that stands for one of a patch. One that has a key and is not there stands for none: to take
+/// another for it would be to miss what was never meant for that one.
+fn same_element<'a>(element: &Value, index: usize, list: &'a [Value]) -> Option<&'a Value> {
+    let keys = ["type", "name", "ip", "mountPath"];
+    match keys.iter().find_map(|key| Some((*key, element.get(*key)?))) {
+        Some((key, value)) => list.iter().find(|candidate| candidate.get(key) == Some(value)),
+        None => list.get(index),
+    }
 }
 
 fn is_empty(value: &Value) -> bool {
@@ -76,7 +79,8 @@ fn is_empty(value: &Value) -> bool {
         Value::Bool(value) => !value,
         Value::Number(number) => number.as_f64() == Some(0.0),
         Value::String(text) => text.is_empty(),
-        Value::Array(items) => items.is_empty(),
+        // A list of directives only takes away: nothing of it is to be found in the answer.
+        Value::Array(items) => items.iter().all(|item| item.get("$patch").is_some()),
         Value::Object(members) => members.is_empty(),
     }
 }
@@ -105,6 +109,18 @@ mod tests {
         let mut wanted = patch;
         paths.iter().for_each(|path| remove(&mut wanted, path));
         assert_eq!(dropped(&wanted, &answer), Vec::<String>::new());
+    }
+
+    #[test]
+    fn what_a_patch_takes_away_is_not_missed() {
+        let gone = json!({"status": {"phase": "Pending", "containerStatuses": null, "conditions": [
+            {"type": "Ready", "$patch": "delete"}, {"type": "PodScheduled", "$patch": "delete"},
+        ]}});
+        assert_eq!(dropped(&gone, &json!({"status": {"phase": "Pending"}})), Vec::<String>::new());
+        // Nor is what belongs to an element that others have replaced meanwhile.
+        let patch = json!({"status": {"conditions": [{"type": "Ready", "reason": "x"}]}});
+        let other = json!({"status": {"conditions": [{"type": "Initialized"}]}});
+        assert_eq!(dropped(&patch, &other), Vec::<String>::new());
     }
 
     #[test]
