@@ -22,12 +22,14 @@ pub fn idle() -> Value {
     json!({ "name": "main", "image": AGNHOST, "args": ["pause"] })
 }
 
-/// A container that serves HTTP: `/hostname`, `/echo?msg=`, `/clientip` and more.
+/// A container that serves HTTP: `/hostname`, `/echo?msg=`, `/clientip` and more. Its probe is patient: a busy machine is
+/// no reason to be taken for dead.
 pub fn web() -> Value {
+    let get = json!({ "path": "/hostname", "port": "http" });
     json!({
         "name": "main", "image": AGNHOST, "args": ["netexec", format!("--http-port={WEB_PORT}")],
         "ports": [{ "containerPort": WEB_PORT, "name": "http" }],
-        "readinessProbe": { "httpGet": { "path": "/hostname", "port": "http" }, "periodSeconds": 1 },
+        "readinessProbe": { "httpGet": get, "periodSeconds": 1, "timeoutSeconds": 20 },
     })
 }
 

@@ -17,7 +17,7 @@ pub const PROMISE: Promise = Promise {
 async fn run(world: World) -> Result<()> {
     let space = world.space("shop").await?;
     let elsewhere = world.space("customer").await?;
-    space.apply(&sample::deployment("web", 2, sample::web())).await?;
+    space.apply(&polite()).await?;
     space.apply(&sample::service("web")).await?;
     let headless = sample::with(sample::service("web"), "/metadata", json!({ "name": "each" }));
     space.apply(&sample::with(headless, "/spec", json!({ "clusterIP": "None" }))).await?;
@@ -52,7 +52,7 @@ async fn run(world: World) -> Result<()> {
         ensure!(addresses.contains(ip), "the headless Service does not name {ip}:\n{addresses}");
     }
 
-    // A request each 100 ms while every pod is replaced. One that was sent to a pod that just ended may fail once.
+    // A request each 100 ms while every pod is replaced. One that was on its way to a pod that ended may fail once.
     let watch = format!(
         "failed=0; until test -f /tmp/end; do \
          timeout 5 wget -q -O /dev/null http://web.{service}/hostname || timeout 5 wget -q -O /dev/null http://web.{service}/hostname \
@@ -74,4 +74,13 @@ async fn run(world: World) -> Result<()> {
     });
     ensure!(!stayed, "rollout restart kept a pod");
     Ok(())
+}
+
+/// A web server that goes on serving until its Service leads elsewhere, as one that must not fail in a rollout has to.
+fn polite() -> serde_json::Value {
+    let args =
+        json!(["netexec", format!("--http-port={}", sample::WEB_PORT), "--delay-shutdown=8"]);
+    let container = sample::with(sample::web(), "", json!({ "args": args }));
+    let grace = json!({ "terminationGracePeriodSeconds": 20 });
+    sample::with(sample::deployment("web", 2, container), "/spec/template/spec", grace)
 }
