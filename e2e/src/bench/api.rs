@@ -2,13 +2,15 @@
 
 use std::path::Path;
 
-use anyhow::{Context as _, Result, ensure};
-use futures::{AsyncBufRead, AsyncBufReadExt as _};
+use anyhow::{Context as _, Result};
+use futures::AsyncBufRead;
 use http::{Method, Request, header};
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
+
+use super::follow::Watch;
 
 /// One API server.
 #[derive(Clone)]
@@ -120,49 +122,15 @@ impl Api {
     ///
     /// # Errors
     /// When the API server refuses it.
-    pub async fn watch(
-        &self,
-        collection: &str,
-        selector: &str,
-    ) -> Result<Watch<impl AsyncBufRead + Unpin + use<>>> {
-        let selector = selector.replace('=', "%3D");
-        let list: Answer = self
-            .send(
-                Method::GET,
-                &format!("{collection}?limit=1&labelSelector={selector}"),
-                Vec::new(),
-            )
-            .await?;
-        let version = list.metadata.resource_version;
-        ensure!(!version.is_empty(), "{collection} has no version to watch from");
-        let uri = format!(
-            "{collection}?watch=1&labelSelector={selector}&resourceVersion={version}&timeoutSeconds=3600"
-        );
-        let request = Request::get(uri).body(Vec::new())?;
-        let lines = Box::pin(self.client.request_stream(request).await?);
-        Ok(Watch { lines, line: Vec::new(), whole: false })
+    pub async fn watch(&self, collection: &str, selector: &str) -> Result<Watch> {
+        Watch::open(self.clone(), collection, selector).await
     }
-}
 
-/// The events of a watch, one JSON document each.
-pub struct Watch<R> {
-    lines: R,
-    line: Vec<u8>,
-    whole: bool,
-}
-
-impl<R: AsyncBufRead + Unpin> Watch<R> {
-    /// Waits for the next event. When the wait is given up, nothing is lost.
+    /// The bytes of an answer as they come.
     ///
     /// # Errors
-    /// When the watch ended, which none may within a measurement.
-    pub async fn next(&mut self) -> Result<&[u8]> {
-        if std::mem::take(&mut self.whole) {
-            self.line.clear();
-        }
-        self.lines.read_until(b'\n', &mut self.line).await?;
-        ensure!(self.line.ends_with(b"\n"), "a watch ended");
-        self.whole = true;
-        Ok(&self.line)
+    /// When there is no answer, or it is an error.
+    pub async fn stream(&self, path: &str) -> Result<impl AsyncBufRead + use<>> {
+        Ok(self.client.request_stream(Request::get(path).body(Vec::new())?).await?)
     }
 }

@@ -161,13 +161,10 @@ impl Campaign<'_> {
         if ![Part::Steady, Part::Burst, Part::Requests].iter().any(|part| options.wants(*part)) {
             return Ok(());
         }
-        let null = async {
-            let made = VirtualCluster::create(&self.stage.host, &self.stage.home, NULL).await?;
-            made.0.without_syncer().await
-        };
-        self.stage.null =
-            Some(self.progress.step("making a virtual cluster for the null syncer", null).await?);
-        for subject in Subject::ALL {
+        if options.subjects().any(|subject| subject == Subject::Null) {
+            self.make_null().await?;
+        }
+        for subject in options.subjects() {
             make_namespaces(&self.stage, subject).await?;
         }
         if options.wants(Part::Steady) {
@@ -203,6 +200,16 @@ impl Campaign<'_> {
         Ok(())
     }
 
+    async fn make_null(&mut self) -> Result<()> {
+        let null = async {
+            let made = VirtualCluster::create(&self.stage.host, &self.stage.home, NULL).await?;
+            made.0.without_syncer().await
+        };
+        let what = "making a virtual cluster for the null syncer";
+        self.stage.null = Some(self.progress.step(what, null).await?);
+        Ok(())
+    }
+
     /// Measures a load of each subject in turn, as often as is wanted. What fails is noted.
     async fn load(
         &mut self,
@@ -215,8 +222,9 @@ impl Campaign<'_> {
         self.loads.push((label.to_owned(), name.clone()));
         for run in 0..self.options.runs() {
             // Nobody is always the first.
-            let mut subjects = Subject::ALL;
-            subjects.rotate_left(run % Subject::ALL.len());
+            let mut subjects: Vec<_> = self.options.subjects().collect();
+            let first = run % subjects.len().max(1);
+            subjects.rotate_left(first);
             for subject in subjects {
                 self.counter += 1;
                 let load = Load {

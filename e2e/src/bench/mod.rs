@@ -6,6 +6,7 @@
 mod api;
 mod campaign;
 mod figures;
+mod follow;
 mod goals;
 mod idle;
 mod life;

@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
+use super::sheet::Subject;
+
 /// Arguments of `bench`.
 #[derive(Debug, Clone, Args)]
 pub struct Options {
@@ -13,6 +15,9 @@ pub struct Options {
     /// Measure only this; can be given several times
     #[arg(long, value_enum, value_name = "PART")]
     pub only: Vec<Part>,
+    /// Measure loads only of this subject; can be given several times
+    #[arg(long, value_enum, value_name = "SUBJECT")]
+    pub of: Vec<Subject>,
     /// Pods in the large burst; the small one has a fifth
     #[arg(long, default_value_t = 1000, value_name = "COUNT")]
     pub pods: usize,
@@ -61,6 +66,11 @@ impl Options {
     /// Whether a part is to be measured.
     pub fn wants(&self, part: Part) -> bool {
         self.only.is_empty() || self.only.contains(&part)
+    }
+
+    /// Whose loads are to be measured.
+    pub fn subjects(&self) -> impl Iterator<Item = Subject> {
+        Subject::ALL.into_iter().filter(|subject| self.of.is_empty() || self.of.contains(subject))
     }
 
     /// How often each load is repeated.
