@@ -6,6 +6,9 @@ use clap::{Parser, Subcommand, ValueEnum};
 use vcluster_syncer::logging::{self, LogFormat};
 use vcluster_syncer::{hosts, init, run, wait};
 
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 #[derive(Parser)]
 #[command(
     name = "syncer",

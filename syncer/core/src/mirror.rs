@@ -60,6 +60,9 @@ pub trait Mirror: Send + Sync + 'static {
         false
     }
 
+    /// Takes away what no plan looks at from a host object of a side kind, before it is cached.
+    fn slim(&self, _beside: &mut Object) {}
+
     /// The virtual objects that this one needs on the host: config maps and secrets of a pod.
     fn references(&self, _virt: &Virtual<Object>) -> Vec<(&'static Resource, Virtual<Key>)> {
         Vec::new()

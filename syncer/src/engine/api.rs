@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use futures::{Stream, StreamExt as _};
 use http::{Method, Request, StatusCode, header};
 use http_body_util::BodyExt as _;
@@ -139,14 +139,14 @@ impl Api {
         key: &Key,
         uid: &str,
         grace: Option<i64>,
-    ) -> Result<Value, ApiError> {
+    ) -> Result<Object, ApiError> {
         let mut options = json!({"preconditions": {"uid": uid}, "propagationPolicy": "Background"});
         if let Some(grace) = grace {
             vcluster_syncer_core::object::members(&mut options)
                 .insert("gracePeriodSeconds".into(), grace.into());
         }
         let answer = self.send(Method::DELETE, &path(kind, key), Some(&options), None).await?;
-        Ok(serde_json::from_slice(&answer)?)
+        Ok(parse::object(&answer)?)
     }
 
     /// Lists a collection, in pages; `query` holds selectors.
@@ -184,7 +184,7 @@ impl Api {
         query: &str,
         version: &str,
         timeout: Duration,
-    ) -> Result<impl Stream<Item = Result<Vec<u8>, ApiError>> + Send + use<>, ApiError> {
+    ) -> Result<impl Stream<Item = Result<Bytes, ApiError>> + Send + use<>, ApiError> {
         let uri = format!(
             "{}?watch=1&allowWatchBookmarks=true&timeoutSeconds={}&resourceVersion={version}{query}",
             kind.collection(namespace),
@@ -275,22 +275,24 @@ fn reason_of(code: StatusCode) -> String {
 }
 
 /// Splits a body into lines. What follows the last line break when the body ends is dropped: it is half an event.
-fn lines(body: Body) -> impl Stream<Item = Result<Vec<u8>, ApiError>> + Send {
-    let state = (body.into_data_stream(), Vec::new());
-    futures::stream::unfold(state, |(mut frames, mut rest): (_, Vec<u8>)| async move {
+fn lines(body: Body) -> impl Stream<Item = Result<Bytes, ApiError>> + Send {
+    let state = (body.into_data_stream(), BytesMut::new());
+    futures::stream::unfold(state, |(mut frames, mut rest): (_, BytesMut)| async move {
         let mut searched = 0;
         loop {
             let end = rest.get(searched..).and_then(|unread| memchr::memchr(b'\n', unread));
             if let Some(end) = end {
-                let tail = rest.split_off(searched + end + 1);
-                let line = std::mem::replace(&mut rest, tail);
+                let line = rest.split_to(searched + end + 1).freeze();
                 return Some((Ok(line), (frames, rest)));
             }
             searched = rest.len();
             match frames.next().await {
                 Some(Ok(frame)) => rest.extend_from_slice(&frame),
                 Some(Err(error)) => {
-                    return Some((Err(ApiError::Transport(chain(&error))), (frames, Vec::new())));
+                    return Some((
+                        Err(ApiError::Transport(chain(&error))),
+                        (frames, BytesMut::new()),
+                    ));
                 }
                 None => return None,
             }

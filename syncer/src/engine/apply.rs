@@ -106,7 +106,7 @@ async fn execute(shared: &Shared, op: &Op, act: &Act) -> Result<Done, ApiError> 
 
 async fn delete(api: &Api, op: &Op, uid: &str, grace: Option<i64>) -> Result<Done, ApiError> {
     let answer = match api.delete(op.kind, &op.key, uid, grace).await {
-        Ok(answer) => Object::new(answer),
+        Ok(answer) => answer,
         // Gone already, which is what was wanted.
         Err(error) if error.code() == 404 => return Ok(Done::Gone(uid.to_owned())),
         Err(error) => return Err(error),

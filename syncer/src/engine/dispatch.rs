@@ -17,7 +17,7 @@ use super::state::State;
 
 /// Keys whose writes may be under way at once. Each holds a connection to each API server at most; more would only
 /// queue at the servers.
-const FLIGHTS: usize = 24;
+const FLIGHTS: usize = 16;
 
 /// What a decision leads to.
 enum Job {

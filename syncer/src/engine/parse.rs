@@ -1,5 +1,6 @@
 //! From the bytes of the API to [`Object`]s, without what nobody reads.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, Visitor};
@@ -16,34 +17,101 @@ pub fn object(json: &[u8]) -> Result<Object, serde_json::Error> {
     Ok(Object::new(document))
 }
 
-/// The identity of an object, for those of which no more is kept.
-#[derive(serde::Deserialize)]
-pub struct Identity {
-    /// The object's metadata.
-    pub metadata: IdentityMeta,
-}
-
 /// The part of `metadata` that identifies.
-#[derive(serde::Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[derive(Debug, Default)]
 pub struct IdentityMeta {
     /// Name; a bookmark has none.
-    #[serde(default)]
     pub name: String,
     /// Namespace, empty for cluster-scoped objects.
-    #[serde(default)]
     pub namespace: String,
     /// UID.
-    #[serde(default)]
     pub uid: String,
     /// Version, compared for equality only.
-    #[serde(default)]
     pub resource_version: String,
 }
 
-/// Parses no more than an object's identity.
+/// Reads no more of an object than its identity, and stops there: whether the rest is JSON is not seen.
+///
+/// # Errors
+/// When it is no object, or ends before its identity is known.
 pub fn identity(json: &[u8]) -> Result<IdentityMeta, serde_json::Error> {
-    serde_json::from_slice::<Identity>(json).map(|identity| identity.metadata)
+    let mut found = IdentityMeta::default();
+    let mut deserializer = serde_json::Deserializer::from_slice(json);
+    match IdentityOf(&mut found).deserialize(&mut deserializer) {
+        // Stopped on purpose.
+        Err(_) if found.is_whole() => Ok(found),
+        read => read.map(|()| found),
+    }
+}
+
+impl IdentityMeta {
+    /// UID and version come after name and namespace, both where fields are in the order of Go's structs and where they
+    /// are sorted.
+    fn is_whole(&self) -> bool {
+        !self.uid.is_empty() && !self.resource_version.is_empty()
+    }
+}
+
+/// Fills in an identity from an object; ends with an error as soon as it is whole, for nothing else ends a deserializer.
+struct IdentityOf<'a>(&'a mut IdentityMeta);
+
+impl<'de> DeserializeSeed<'de> for IdentityOf<'_> {
+    type Value = ();
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        deserializer.deserialize_map(self)
+    }
+}
+
+impl<'de> Visitor<'de> for IdentityOf<'_> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a JSON object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
+        while let Some(key) = map.next_key::<Cow<'de, str>>()? {
+            if key == "metadata" {
+                map.next_value_seed(MetadataOf(self.0))?;
+            } else {
+                map.next_value::<IgnoredAny>()?;
+            }
+        }
+        Ok(())
+    }
+}
+
+struct MetadataOf<'a>(&'a mut IdentityMeta);
+
+impl<'de> DeserializeSeed<'de> for MetadataOf<'_> {
+    type Value = ();
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        deserializer.deserialize_map(self)
+    }
+}
+
+impl<'de> Visitor<'de> for MetadataOf<'_> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the metadata of an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
+        while let Some(key) = map.next_key::<Cow<'de, str>>()? {
+            match &*key {
+                "name" => self.0.name = map.next_value()?,
+                "namespace" => self.0.namespace = map.next_value()?,
+                "uid" => self.0.uid = map.next_value()?,
+                "resourceVersion" => self.0.resource_version = map.next_value()?,
+                _ => drop(map.next_value::<IgnoredAny>()?),
+            }
+            if self.0.is_whole() {
+                return Err(serde::de::Error::custom("enough"));
+            }
+        }
+        Ok(())
+    }
 }
 
 /// A page of a list; the items stay raw so that each is parsed once, and only as far as needed.
@@ -69,14 +137,22 @@ pub struct PageMeta {
 }
 
 /// One line of a watch.
-#[derive(serde::Deserialize)]
+#[derive(Debug, PartialEq)]
 pub struct WatchLine<'a> {
     /// `ADDED`, `MODIFIED`, `DELETED`, `BOOKMARK` or `ERROR`.
-    #[serde(rename = "type")]
     pub kind: &'a str,
-    /// The object, or a `Status` for `ERROR`.
-    #[serde(borrow)]
-    pub object: &'a RawValue,
+    /// The JSON of the object, or of a `Status` for `ERROR`. It has not been looked at yet.
+    pub object: &'a [u8],
+}
+
+/// Takes a line apart as API servers write it: `{"type":"ADDED","object":{...}}`. To read the object over only to find its
+/// end would cost as much as to parse it.
+pub fn watch_line(line: &[u8]) -> Option<WatchLine<'_>> {
+    let inner = line.trim_ascii().strip_prefix(br#"{"type":""#)?.strip_suffix(b"}")?;
+    let end = memchr::memchr(b'"', inner)?;
+    let (kind, rest) = inner.split_at_checked(end)?;
+    let object = rest.strip_prefix(br#"","object":"#)?;
+    Some(WatchLine { kind: std::str::from_utf8(kind).ok()?, object })
 }
 
 /// Deserializes a `Value`, leaving out one member, either here or within one member.
@@ -134,6 +210,36 @@ mod tests {
     fn a_bookmark_is_only_a_version() {
         let bookmark = br#"{"kind":"Pod","apiVersion":"v1","metadata":{"resourceVersion":"12746","creationTimestamp":null}}"#;
         assert_eq!(identity(bookmark).expect("parses").resource_version, "12746");
+    }
+
+    #[test]
+    fn an_identity_is_read_in_either_order_of_fields() {
+        let go = br#"{"kind":"Pod","metadata":{"name":"a","generateName":"b","namespace":"c","uid":"d","resourceVersion":"5","labels":"not read"#;
+        let sorted = br#"{"apiVersion":"x/v1","metadata":{"annotations":{"a":"b"},"name":"a","namespace":"c","resourceVersion":"5","uid":"d"}"#;
+        for json in [&go[..], &sorted[..]] {
+            let IdentityMeta { name, namespace, uid, resource_version } =
+                identity(json).expect("an identity");
+            assert_eq!([name, namespace, uid, resource_version], ["a", "c", "d", "5"]);
+        }
+        for odd in [
+            &b"[]"[..],
+            b"3",
+            b"",
+            br#"{"metadata":{"name":"a","uid":"#,
+            br#"{"metadata":{"name":3}}"#,
+        ] {
+            assert!(identity(odd).is_err(), "{odd:?}");
+        }
+    }
+
+    #[test]
+    fn a_line_is_taken_apart_as_api_servers_write_it() {
+        let line = b"{\"type\":\"ADDED\",\"object\":{\"kind\":\"Pod\"}}\n";
+        let object = &br#"{"kind":"Pod"}"#[..];
+        assert_eq!(watch_line(line), Some(WatchLine { kind: "ADDED", object }));
+        for odd in [&b""[..], b"{}", b"{\"type\":\"", b"{\"type\":\"ADDED\"}", b"<html>"] {
+            assert_eq!(watch_line(odd), None);
+        }
     }
 
     #[test]

@@ -111,6 +111,17 @@ impl State {
         all || self.references.contains(kind, key)
     }
 
+    /// Whether an event only tells what the cache knows already, mostly from a write of ours.
+    pub fn is_echo(
+        &mut self,
+        side: Side,
+        kind: &'static Resource,
+        of: &parse::IdentityMeta,
+    ) -> bool {
+        let key = Key::new(&of.namespace, &of.name);
+        self.stores.entry((side, kind)).or_default().is_echo(&key, &of.resource_version)
+    }
+
     /// Takes in one event of a watch.
     pub fn observe(&mut self, side: Side, kind: &'static Resource, lane: Lane, change: Change) {
         let key = change.key();
@@ -158,6 +169,7 @@ impl State {
         key: &Key,
         result: Option<Object>,
     ) {
+        let result = result.map(|object| self.slimmed(side, kind, object));
         if self.stores.entry((side, kind)).or_default().end_write(key, result) {
             self.changed(side, kind, key);
         }
@@ -193,6 +205,7 @@ impl State {
         key: &Key,
         found: Option<Object>,
     ) {
+        let found = found.map(|object| self.slimmed(side, kind, object));
         let store = self.stores.entry((side, kind)).or_default();
         match found {
             Some(object) => store.refresh(object),
@@ -238,7 +251,16 @@ impl State {
         });
         match identity {
             Some(identity) if !whole => Ok(Change::Exists(identity)),
-            _ => parse::object(json).map(Change::Is),
+            _ => parse::object(json).map(|object| Change::Is(self.slimmed(side, kind, object))),
         }
+    }
+
+    /// An object without what no plan looks at.
+    fn slimmed(&self, side: Side, kind: &'static Resource, mut object: Object) -> Object {
+        if side == Side::Host {
+            let beside = self.kinds.iter().filter(|mirror| mirror.side_kinds().contains(&kind));
+            beside.for_each(|mirror| mirror.slim(&mut object));
+        }
+        object
     }
 }

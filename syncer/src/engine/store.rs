@@ -1,18 +1,25 @@
 //! The cache of one resource on one side, in as little memory as its use allows (design D7).
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, VecDeque};
 use std::ops::Bound;
 
 use vcluster_syncer_core::{Key, Object};
 
+use super::echoes::Echoes;
+use super::packed::Packed;
 use super::parse;
+
+/// How many objects of one store may be parsed at a time: those whose writes are under way. A parsed pod takes ten times
+/// the memory of its JSON, and in a burst thousands wait for their turn.
+const HOT: usize = 32;
 
 /// The cached objects of one resource of one cluster.
 #[derive(Default)]
 pub struct Store {
     entries: BTreeMap<Key, Entry>,
-    /// Versions that our own writes returned and that the watch has not delivered yet.
-    awaited: HashMap<Key, Awaited>,
+    /// Those that are parsed; the first has been longest.
+    hot: VecDeque<Key>,
+    echoes: Echoes,
 }
 
 /// One cached object.
@@ -41,26 +48,8 @@ enum Body {
     None,
     /// Just parsed, and likely to be looked at again at once.
     Hot(Object),
-    /// At rest: its JSON without white space, a fraction of the parsed form's size.
-    Cold(Box<[u8]>),
-}
-
-/// Writes of ours to one object, as far as the watch has not caught up with them.
-#[derive(Default)]
-struct Awaited {
-    /// A write is under way.
-    in_flight: Option<Meanwhile>,
-    /// The version that our last write returned. Until the watch delivers it, what it delivers is older.
-    version: Option<Box<str>>,
-}
-
-/// What the watch delivers while a write is under way.
-#[derive(Default)]
-struct Meanwhile {
-    /// Versions of the object.
-    versions: Vec<Box<str>>,
-    /// UIDs that are gone.
-    gone: Vec<Box<str>>,
+    /// At rest, in a fraction of the parsed form's size.
+    Cold(Packed),
 }
 
 /// What the watch or a write tells of an object.
@@ -101,62 +90,52 @@ impl Store {
             Change::Exists(identity) => &identity.resource_version,
             Change::Gone { .. } => "",
         };
-        if let Some(awaited) = self.awaited.get_mut(&key) {
-            if let Some(meanwhile) = &mut awaited.in_flight {
-                meanwhile.versions.push(version.into());
-            }
-            if let Some(wanted) = &awaited.version {
-                if **wanted == *version {
-                    awaited.version = None;
-                }
-                self.forget_awaited(&key);
-                return false;
-            }
-        }
-        if self.entries.get(&key).is_some_and(|entry| *entry.version == *version) {
+        if self.is_echo(&key, version) {
             return false;
         }
-        self.put(lane, key, change);
+        // News wait for their turn, which comes last when many do.
+        let busy = self.hot.len() >= HOT && !self.hot.contains(&key);
+        self.put(lane, key.clone(), change);
+        if busy {
+            self.rest(&key);
+        }
         true
+    }
+
+    /// Whether the watch delivers no news with this version: the cache has it, or a later one of ours. Called once for
+    /// each event, for it notes what was delivered.
+    pub fn is_echo(&mut self, key: &Key, version: &str) -> bool {
+        if self.echoes.delivered(key, version) {
+            return true;
+        }
+        self.entries.get(key).is_some_and(|entry| *entry.version == *version)
     }
 
     /// A write of ours to this object begins.
     pub fn begin_write(&mut self, key: &Key) {
-        self.awaited.entry(key.clone()).or_default().in_flight = Some(Meanwhile::default());
+        self.echoes.begin(key);
     }
 
     /// A write of ours ended; `result` is the object as the server returned it. Returns whether the cache changed.
     pub fn end_write(&mut self, key: &Key, result: Option<Object>) -> bool {
-        let meanwhile = self
-            .awaited
-            .get_mut(key)
-            .and_then(|awaited| awaited.in_flight.take())
-            .unwrap_or_default();
-        let Some(object) = result else {
-            self.forget_awaited(key);
-            return false;
-        };
-        let version: Box<str> = object.resource_version().into();
-        let known = self.entries.get(key).is_some_and(|entry| entry.version == version);
-        let ended = meanwhile.gone.iter().any(|uid| **uid == *object.uid());
-        if known || ended || meanwhile.versions.contains(&version) {
+        let meanwhile = self.echoes.end(key);
+        let Some(object) = result else { return false };
+        let known =
+            self.entries.get(key).is_some_and(|entry| *entry.version == *object.resource_version());
+        if known || meanwhile.covers(&object) {
             // The watch was quicker: what the cache holds is this version or a later one, or rightly nothing.
-            self.forget_awaited(key);
             return false;
         }
-        self.awaited.entry(key.clone()).or_default().version = Some(version);
+        self.echoes.expect(key, object.resource_version());
         let lane = self.entries.get(key).map(|entry| entry.lane).unwrap_or_default();
         self.put(lane, key.clone(), Change::Is(object));
+        self.cool();
         true
     }
 
     /// Takes in a whole list. Returns the keys that changed, came or went.
     pub fn replace(&mut self, lane: Lane, changes: Vec<Change>) -> Vec<Key> {
-        // Whatever was awaited, the watch that would have delivered it is over.
-        self.awaited.retain(|_, awaited| {
-            awaited.version = None;
-            awaited.in_flight.is_some()
-        });
+        self.echoes.expect_none();
         let mut changed = Vec::new();
         let (mut before, others): (BTreeMap<_, _>, _) = std::mem::take(&mut self.entries)
             .into_iter()
@@ -177,6 +156,7 @@ impl Store {
                 _ => {
                     changed.push(key.clone());
                     self.put(lane, key, change);
+                    self.cool();
                 }
             }
         }
@@ -186,25 +166,20 @@ impl Store {
 
     /// Removes an object if it still is the one with this UID.
     pub fn remove(&mut self, key: &Key, uid: &str) -> bool {
-        if let Some(meanwhile) =
-            self.awaited.get_mut(key).and_then(|awaited| awaited.in_flight.as_mut())
-        {
-            meanwhile.gone.push(uid.into());
-        }
+        self.echoes.gone(key, uid);
         if self.entries.get(key).is_none_or(|entry| *entry.uid != *uid) {
             return false;
         }
         self.entries.remove(key);
-        if let Some(awaited) = self.awaited.get_mut(key) {
-            awaited.version = None;
-        }
-        self.forget_awaited(key);
+        self.hot.retain(|hot| hot != key);
+        self.echoes.forget(key);
         true
     }
 
     /// Puts in what a fresh read returned.
     pub fn refresh(&mut self, object: Object) {
         self.put(Lane::Ours, object.key(), Change::Is(object));
+        self.cool();
     }
 
     /// Changes one field of an object in place; its version stays, so that the watch's own word replaces ours.
@@ -214,7 +189,10 @@ impl Store {
         {
             object.set(path, value);
             entry.body = Body::Hot(object);
+            self.hot.retain(|hot| hot != key);
+            self.hot.push_back(key.clone());
         }
+        self.cool();
     }
 
     /// Identity of an object.
@@ -256,10 +234,11 @@ impl Store {
     pub fn rest(&mut self, key: &Key) {
         if let Some(entry) = self.entries.get_mut(key)
             && let Body::Hot(object) = &entry.body
-            && let Ok(json) = serde_json::to_vec(object.value())
+            && let Some(packed) = Packed::new(object)
         {
-            entry.body = Body::Cold(json.into_boxed_slice());
+            entry.body = Body::Cold(packed);
         }
+        self.hot.retain(|hot| hot != key);
     }
 
     /// Keeps no more than the identity of an object.
@@ -267,16 +246,21 @@ impl Store {
         if let Some(entry) = self.entries.get_mut(key) {
             entry.body = Body::None;
         }
+        self.hot.retain(|hot| hot != key);
     }
 
     fn put(&mut self, lane: Lane, key: Key, change: Change) {
         let entry = match change {
-            Change::Is(object) => Entry {
-                uid: object.uid().into(),
-                version: object.resource_version().into(),
-                lane,
-                body: Body::Hot(object),
-            },
+            Change::Is(object) => {
+                self.hot.retain(|hot| *hot != key);
+                self.hot.push_back(key.clone());
+                Entry {
+                    uid: object.uid().into(),
+                    version: object.resource_version().into(),
+                    lane,
+                    body: Body::Hot(object),
+                }
+            }
             Change::Exists(identity) => Entry {
                 uid: identity.uid.into(),
                 version: identity.resource_version.into(),
@@ -288,13 +272,12 @@ impl Store {
         self.entries.insert(key, entry);
     }
 
-    fn forget_awaited(&mut self, key: &Key) {
-        if self
-            .awaited
-            .get(key)
-            .is_some_and(|awaited| awaited.version.is_none() && awaited.in_flight.is_none())
+    /// Folds those that have been parsed for longest, when there are too many.
+    fn cool(&mut self) {
+        while self.hot.len() > HOT
+            && let Some(longest) = self.hot.pop_front()
         {
-            self.awaited.remove(key);
+            self.rest(&longest);
         }
     }
 }
@@ -310,7 +293,7 @@ impl Entry {
         match &self.body {
             Body::None => None,
             Body::Hot(object) => Some(object.clone()),
-            Body::Cold(json) => parse::object(json).ok(),
+            Body::Cold(packed) => packed.object(),
         }
     }
 }
@@ -375,7 +358,6 @@ mod tests {
         // A patch that changed nothing answers with the version that was there before.
         assert!(!store.end_write(&key(), Some(pod("5", "u"))));
         assert_eq!(version(&store), None);
-        assert!(store.awaited.is_empty());
         // The next object of that name is another one.
         store.begin_write(&key());
         assert!(!store.observe(Lane::Ours, Change::Gone { key: key(), uid: "u".into() }));
@@ -411,6 +393,29 @@ mod tests {
             Change::Is(Object::new(json!({"metadata": {"name": "x", "uid": "c"}}))),
         );
         assert_eq!((nodes.in_namespace("").count(), nodes.in_namespace("x").count()), (1, 0));
+    }
+
+    #[test]
+    fn few_are_parsed_at_a_time_and_those_that_are_worked_on_stay() {
+        let mut store = Store::default();
+        let named = |number: usize, version: &str| {
+            let meta = json!({"namespace": "a", "name": format!("p{number}"), "uid": "u", "resourceVersion": version});
+            Object::new(json!({ "metadata": meta }))
+        };
+        let hot = |store: &Store, number: usize| {
+            matches!(store.entries[&Key::new("a", &format!("p{number}"))].body, Body::Hot(_))
+        };
+        for number in 0..HOT + 5 {
+            store.observe(Lane::Ours, Change::Is(named(number, "1")));
+        }
+        assert!(hot(&store, 0) && hot(&store, HOT - 1) && !hot(&store, HOT));
+        let last = Key::new("a", &format!("p{HOT}"));
+        store.begin_write(&last);
+        store.end_write(&last, Some(named(HOT, "2")));
+        assert!(hot(&store, HOT) && !hot(&store, 0) && store.hot.len() == HOT);
+        store.rest(&last);
+        assert_eq!(store.hot.len(), HOT - 1);
+        assert_eq!(store.get(&last), Some(named(HOT, "2")));
     }
 
     #[test]

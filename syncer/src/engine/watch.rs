@@ -157,10 +157,10 @@ fn take(
     line: &[u8],
     at: &str,
 ) -> Result<Option<String>, &'static str> {
-    let Ok(event) = serde_json::from_slice::<parse::WatchLine<'_>>(line) else {
+    let Some(event) = parse::watch_line(line) else {
         return Err("unreadable event");
     };
-    let json = event.object.get().as_bytes();
+    let json = event.object;
     if event.kind == "ERROR" {
         let status: Value = serde_json::from_slice(json).unwrap_or_default();
         let expired = status.get("code").and_then(Value::as_u64) == Some(410);
@@ -187,6 +187,9 @@ fn take(
         return Ok(Some(version));
     }
     let mut state = shared.state();
+    if event.kind != "DELETED" && state.is_echo(source.side, source.kind, &identity) {
+        return Ok(Some(version));
+    }
     let change = if event.kind == "DELETED" {
         Change::Gone {
             key: Key::new(&identity.namespace, &identity.name),

@@ -82,6 +82,10 @@ impl Mirror for Pods {
         tokens::owns(host, owner, settings)
     }
 
+    fn slim(&self, beside: &mut Object) {
+        tokens::slim(beside);
+    }
+
     fn references(&self, virt: &Virtual<Object>) -> Vec<(&'static Resource, Virtual<Key>)> {
         references::of(virt)
     }
