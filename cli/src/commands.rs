@@ -1,5 +1,6 @@
 //! One file per command: its arguments and what it does.
 
+pub mod adopt;
 pub mod completion;
 pub mod connect;
 pub mod create;
@@ -8,5 +9,6 @@ pub mod disconnect;
 pub mod forward;
 pub mod list;
 pub mod pause;
+pub mod prune;
 pub mod resume;
 pub mod version;

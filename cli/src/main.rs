@@ -19,6 +19,7 @@ mod kubeconfig;
 mod lifecycle;
 mod names;
 mod namespace;
+mod orphans;
 mod progress;
 mod settings;
 mod ui;

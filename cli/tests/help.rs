@@ -10,7 +10,7 @@ mod support;
 
 use support::Sandbox;
 
-const COMMANDS: [&str; 10] = [
+const COMMANDS: [&str; 12] = [
     "",
     "create",
     "connect",
@@ -19,6 +19,8 @@ const COMMANDS: [&str; 10] = [
     "pause",
     "resume",
     "delete",
+    "adopt",
+    "prune",
     "version",
     "completion",
 ];
