@@ -4,8 +4,8 @@ use clap::{Parser, Subcommand};
 
 use crate::app::App;
 use crate::commands::{
-    adopt, completion, connect, create, delete, disconnect, forward, list, pause, prune, resume,
-    version,
+    adopt, certs, completion, connect, create, delete, disconnect, forward, list, pause, prune,
+    resume, version,
 };
 use crate::error::Result;
 use crate::settings::GlobalArgs;
@@ -39,6 +39,7 @@ pub enum Command {
     Delete(delete::DeleteArgs),
     Adopt(adopt::AdoptArgs),
     Prune(prune::PruneArgs),
+    Certs(certs::CertsArgs),
     Version(version::VersionArgs),
     Completion(completion::CompletionArgs),
     #[command(hide = true)]
@@ -57,6 +58,7 @@ pub async fn run(app: &App, command: Command) -> Result<u8> {
         Command::Delete(args) => delete::run(app, &args).await.map(|()| 0),
         Command::Adopt(args) => adopt::run(app, &args).await.map(|()| 0),
         Command::Prune(args) => prune::run(app, &args).await.map(|()| 0),
+        Command::Certs(args) => certs::run(app, &args).await.map(|()| 0),
         Command::Version(args) => version::run(app, &args).map(|()| 0),
         Command::Completion(args) => completion::run(app, &args).map(|()| 0),
         Command::Forward(args) => forward::run(app, args).await.map(|()| 0),

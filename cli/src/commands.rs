@@ -1,6 +1,7 @@
 //! One file per command: its arguments and what it does.
 
 pub mod adopt;
+pub mod certs;
 pub mod completion;
 pub mod connect;
 pub mod create;

@@ -3,6 +3,7 @@
 #![deny(clippy::print_stdout, clippy::print_stderr)]
 
 mod app;
+mod certs;
 mod chart;
 mod cli;
 mod commands;

@@ -47,6 +47,9 @@ pub const READ_ONLY: &str = "vcluster.loft.sh/read-only";
 /// Annotation on host Service `NAME`: what was decided about another store, or an older one, and when.
 pub const STORE_DECISION: &str = "vcluster.loft.sh/store-decision";
 
+/// Annotation on host Service `NAME`: when someone asked for new certificates.
+pub const CERTIFICATES_ASKED: &str = "vcluster.loft.sh/certificates-asked";
+
 /// Annotation on a host namespace that `create` made.
 pub const CREATED: &str = "vcluster.loft.sh/created";
 
@@ -78,6 +81,11 @@ pub fn kubeconfig_secret(name: &str) -> String {
 /// Secret with the values that the control plane runs with.
 pub fn config_secret(name: &str) -> String {
     format!("vc-config-{name}")
+}
+
+/// Secret with the virtual cluster's certificates.
+pub fn certs_secret(name: &str) -> String {
+    format!("{name}-certs")
 }
 
 /// Value of [`MANAGED_BY`] on objects that have no namespace.

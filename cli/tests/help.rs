@@ -10,7 +10,7 @@ mod support;
 
 use support::Sandbox;
 
-const COMMANDS: [&str; 12] = [
+const COMMANDS: [&str; 13] = [
     "",
     "create",
     "connect",
@@ -21,6 +21,7 @@ const COMMANDS: [&str; 12] = [
     "delete",
     "adopt",
     "prune",
+    "certs",
     "version",
     "completion",
 ];
