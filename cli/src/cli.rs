@@ -4,8 +4,8 @@ use clap::{Parser, Subcommand};
 
 use crate::app::App;
 use crate::commands::{
-    adopt, certs, completion, connect, create, delete, disconnect, forward, list, pause, prune,
-    resume, version,
+    adopt, certs, completion, connect, convert, create, delete, disconnect, forward, list, pause,
+    prune, resume, version,
 };
 use crate::error::Result;
 use crate::settings::GlobalArgs;
@@ -40,6 +40,7 @@ pub enum Command {
     Adopt(adopt::AdoptArgs),
     Prune(prune::PruneArgs),
     Certs(certs::CertsArgs),
+    Convert(convert::ConvertArgs),
     Version(version::VersionArgs),
     Completion(completion::CompletionArgs),
     #[command(hide = true)]
@@ -59,6 +60,7 @@ pub async fn run(app: &App, command: Command) -> Result<u8> {
         Command::Adopt(args) => adopt::run(app, &args).await.map(|()| 0),
         Command::Prune(args) => prune::run(app, &args).await.map(|()| 0),
         Command::Certs(args) => certs::run(app, &args).await.map(|()| 0),
+        Command::Convert(args) => convert::run(app, &args).map(|()| 0),
         Command::Version(args) => version::run(app, &args).map(|()| 0),
         Command::Completion(args) => completion::run(app, &args).map(|()| 0),
         Command::Forward(args) => forward::run(app, args).await.map(|()| 0),

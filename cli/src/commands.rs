@@ -4,6 +4,7 @@ pub mod adopt;
 pub mod certs;
 pub mod completion;
 pub mod connect;
+pub mod convert;
 pub mod create;
 pub mod delete;
 pub mod disconnect;

@@ -10,7 +10,7 @@ mod support;
 
 use support::Sandbox;
 
-const COMMANDS: [&str; 13] = [
+const COMMANDS: [&str; 14] = [
     "",
     "create",
     "connect",
@@ -22,6 +22,7 @@ const COMMANDS: [&str; 13] = [
     "adopt",
     "prune",
     "certs",
+    "convert",
     "version",
     "completion",
 ];
