@@ -4,7 +4,8 @@ use clap::{Parser, Subcommand};
 
 use crate::app::App;
 use crate::commands::{
-    completion, connect, create, delete, disconnect, forward, list, pause, resume, version,
+    adopt, certs, completion, connect, convert, create, delete, disconnect, forward, list, pause,
+    prune, resume, version,
 };
 use crate::error::Result;
 use crate::settings::GlobalArgs;
@@ -36,6 +37,10 @@ pub enum Command {
     Resume(resume::ResumeArgs),
     #[command(visible_alias = "rm")]
     Delete(delete::DeleteArgs),
+    Adopt(adopt::AdoptArgs),
+    Prune(prune::PruneArgs),
+    Certs(certs::CertsArgs),
+    Convert(convert::ConvertArgs),
     Version(version::VersionArgs),
     Completion(completion::CompletionArgs),
     #[command(hide = true)]
@@ -52,6 +57,10 @@ pub async fn run(app: &App, command: Command) -> Result<u8> {
         Command::Pause(args) => pause::run(app, &args).await.map(|()| 0),
         Command::Resume(args) => resume::run(app, &args).await.map(|()| 0),
         Command::Delete(args) => delete::run(app, &args).await.map(|()| 0),
+        Command::Adopt(args) => adopt::run(app, &args).await.map(|()| 0),
+        Command::Prune(args) => prune::run(app, &args).await.map(|()| 0),
+        Command::Certs(args) => certs::run(app, &args).await.map(|()| 0),
+        Command::Convert(args) => convert::run(app, &args).map(|()| 0),
         Command::Version(args) => version::run(app, &args).map(|()| 0),
         Command::Completion(args) => completion::run(app, &args).map(|()| 0),
         Command::Forward(args) => forward::run(app, args).await.map(|()| 0),

@@ -4,6 +4,7 @@ mod account;
 mod child;
 mod endpoint;
 mod finish;
+mod inside;
 mod options;
 mod ready;
 mod stanza;
@@ -23,6 +24,7 @@ use crate::progress::{self, Need, Progress};
 use crate::ui::Step;
 
 use endpoint::Endpoint;
+pub use inside::client as inside;
 pub use options::{ConnectOptions, ForwardFlags, OutputFlags};
 pub use stanza::from_secret as kubeconfig_of_secret;
 
@@ -158,12 +160,7 @@ async fn open(
     deadline: Instant,
 ) -> Result<Way> {
     let Plane { host, name, namespace } = plane;
-    let (cluster, user) = stanza::credentials(kubeconfig).ok_or_else(|| {
-        CliError::failed(format!("the Secret vc-{name} holds no usable kubeconfig")).hint(format!(
-            "kubectl --context {} -n {namespace} get secret vc-{name} -o yaml",
-            host.context
-        ))
-    })?;
+    let (cluster, user) = credentials(plane, kubeconfig)?;
     let exported = cluster.get("server").and_then(Value::as_str).unwrap_or_default();
     let choice = endpoint::choose(plane, exported, options, step, deadline).await?;
     let (server, carrier) = match choice {
@@ -191,6 +188,16 @@ async fn open(
     Ok(Way {
         stanza: stanza::build(cluster, user, &server, options.insecure, context, origin),
         carrier,
+    })
+}
+
+fn credentials(plane: Plane<'_>, kubeconfig: &Value) -> Result<(Value, Value)> {
+    let Plane { host, name, namespace } = plane;
+    stanza::credentials(kubeconfig).ok_or_else(|| {
+        CliError::failed(format!("the Secret vc-{name} holds no usable kubeconfig")).hint(format!(
+            "kubectl --context {} -n {namespace} get secret vc-{name} -o yaml",
+            host.context
+        ))
     })
 }
 

@@ -3,6 +3,7 @@
 #![deny(clippy::print_stdout, clippy::print_stderr)]
 
 mod app;
+mod certs;
 mod chart;
 mod cli;
 mod commands;
@@ -19,6 +20,7 @@ mod kubeconfig;
 mod lifecycle;
 mod names;
 mod namespace;
+mod orphans;
 mod progress;
 mod settings;
 mod ui;

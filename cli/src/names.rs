@@ -22,6 +22,34 @@ pub const MANAGED_BY: &str = "vcluster.loft.sh/managed-by";
 /// Annotation with the name of the virtual object.
 pub const OBJECT_NAME: &str = "vcluster.loft.sh/object-name";
 
+/// Annotations with the namespace, the UID and the kind of the virtual object; the kind as `apps/v1, Kind=Deployment`.
+pub const OBJECT_NAMESPACE: &str = "vcluster.loft.sh/object-namespace";
+/// See [`OBJECT_NAMESPACE`].
+pub const OBJECT_UID: &str = "vcluster.loft.sh/object-uid";
+/// See [`OBJECT_NAMESPACE`].
+pub const OBJECT_KIND: &str = "vcluster.loft.sh/object-kind";
+
+/// Annotation with the host object's own name.
+pub const OBJECT_HOST_NAME: &str = "vcluster.loft.sh/object-host-name";
+
+/// Annotation with the virtual resourceVersion seen when the host object was made.
+pub const OBJECT_VERSION: &str = "vcluster.loft.sh/object-resource-version";
+
+/// Annotation on a host object that someone decided to keep without its virtual object.
+pub const KEPT: &str = "vcluster.loft.sh/kept";
+
+/// Annotation on host Service `NAME`: UID of the virtual `kube-system`, the identity of the store that is mirrored.
+pub const STORE_UID: &str = "vcluster.loft.sh/store-uid";
+
+/// Annotation on host Service `NAME`: why the syncer writes nothing until someone decides.
+pub const READ_ONLY: &str = "vcluster.loft.sh/read-only";
+
+/// Annotation on host Service `NAME`: what was decided about another store, or an older one, and when.
+pub const STORE_DECISION: &str = "vcluster.loft.sh/store-decision";
+
+/// Annotation on host Service `NAME`: when someone asked for new certificates.
+pub const CERTIFICATES_ASKED: &str = "vcluster.loft.sh/certificates-asked";
+
 /// Annotation on a host namespace that `create` made.
 pub const CREATED: &str = "vcluster.loft.sh/created";
 
@@ -53,6 +81,11 @@ pub fn kubeconfig_secret(name: &str) -> String {
 /// Secret with the values that the control plane runs with.
 pub fn config_secret(name: &str) -> String {
     format!("vc-config-{name}")
+}
+
+/// Secret with the virtual cluster's certificates.
+pub fn certs_secret(name: &str) -> String {
+    format!("{name}-certs")
 }
 
 /// Value of [`MANAGED_BY`] on objects that have no namespace.

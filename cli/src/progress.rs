@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use futures::StreamExt;
 use k8s_openapi::api::apps::v1::StatefulSet;
-use k8s_openapi::api::core::v1::{Event, Pod, Secret};
+use k8s_openapi::api::core::v1::{Event, Pod, Secret, Service};
 use kube::api::{Api, LogParams};
 use kube::runtime::{WatchStreamExt, watcher};
 use serde_json::Value;
@@ -148,8 +148,20 @@ impl Progress {
         }
     }
 
+    /// Why the syncer stands still until someone decides, if it does.
+    async fn read_only(&self) -> Option<String> {
+        let services: Api<Service> = self.host.api(&self.namespace);
+        let doing = format!("read service {}", self.name);
+        let service = within(doing, services.get_metadata_opt(&self.name)).await.ok()??;
+        service.metadata.annotations?.remove(names::READ_ONLY)
+    }
+
     async fn failure(&self, kind: Kind, now: &Assessment) -> CliError {
         let what = format!("the control plane of {} does not become ready", self.name);
+        if let Some(reason) = self.read_only().await {
+            let hint = format!("vcluster adopt {} -n {} --dry-run", self.name, self.namespace);
+            return CliError::new(kind, what).because(reason).hint(hint);
+        }
         let mut cause = if now.note.is_empty() {
             "nothing is known about it".to_owned()
         } else {

@@ -10,7 +10,7 @@ mod support;
 
 use support::Sandbox;
 
-const COMMANDS: [&str; 10] = [
+const COMMANDS: [&str; 14] = [
     "",
     "create",
     "connect",
@@ -19,6 +19,10 @@ const COMMANDS: [&str; 10] = [
     "pause",
     "resume",
     "delete",
+    "adopt",
+    "prune",
+    "certs",
+    "convert",
     "version",
     "completion",
 ];

@@ -6,6 +6,7 @@
 //! together is [`Values`]; [`load`] does it all for the one file that the syncer is given.
 
 mod check;
+mod classic;
 mod control_plane;
 mod document;
 mod experimental;
@@ -26,6 +27,7 @@ mod sync;
 mod validate;
 mod values;
 
+pub use classic::{Classic, Converted};
 pub use control_plane::*;
 pub use document::{Document, Entry, Kind, Node, manifests};
 pub use experimental::*;

@@ -8,7 +8,8 @@
 
 mod upstream;
 
-use serde_json::{Map, Value};
+use serde_json::Value;
+use vcluster_config::{Classic, Document};
 
 /// Whether the types know a key path, as far down as they describe it.
 fn is_known(schema: &Value, path: &str) -> bool {
@@ -41,47 +42,9 @@ fn every_key_has_a_state() {
     assert!(missing.is_empty(), "neither honoured, accepted nor refused:\n{}", missing.join("\n"));
 }
 
-/// `a.b.c<TAB>JSON` lines as a values file. Keys of free maps hold dots: what the schema of the
-/// chart calls `quota.*` is one key.
-fn values(defaults: &str) -> Value {
-    const FREE: [&str; 8] = [
-        "quota",
-        "default",
-        "defaultRequest",
-        "limits",
-        "requests",
-        "annotations",
-        "labels",
-        "matchLabels",
-    ];
-    let mut values = Map::new();
-    for line in defaults.lines() {
-        let (path, value) = line.split_once('\t').unwrap();
-        let mut keys: Vec<String> = Vec::new();
-        for segment in path.split('.') {
-            match keys.iter().position(|key| FREE.contains(&key.as_str())) {
-                Some(free) if keys.len() > free + 1 => {
-                    let last = keys.last_mut().unwrap();
-                    last.push('.');
-                    last.push_str(segment);
-                }
-                _ => keys.push(segment.to_owned()),
-            }
-        }
-        let (last, parents) = keys.split_last().unwrap();
-        let mut object = &mut values;
-        for parent in parents {
-            let below = object.entry(parent).or_insert_with(|| Value::Object(Map::new()));
-            object = below.as_object_mut().unwrap();
-        }
-        object.insert(last.clone(), serde_json::from_str(value).unwrap());
-    }
-    Value::Object(values)
-}
-
 #[track_caller]
 fn installs(name: &str, defaults: &str) {
-    let values = values(defaults);
+    let values = upstream::values(defaults);
     let loaded = vcluster_config::load(name, &values.to_string())
         .unwrap_or_else(|invalid| panic!("{invalid}"));
     let warnings: Vec<String> =
@@ -115,4 +78,63 @@ fn defaults_of_0_20_install() {
 #[test]
 fn defaults_of_august_2026_install() {
     installs("head", include_str!("upstream/defaults-head.tsv"));
+}
+
+/// The four classic charts with their defaults of 0.19.7.
+fn classic() -> [(Classic, &'static str); 4] {
+    [
+        (Classic::K3s, include_str!("upstream/classic-k3s-0.19.tsv")),
+        (Classic::K0s, include_str!("upstream/classic-k0s-0.19.tsv")),
+        (Classic::K8s, include_str!("upstream/classic-k8s-0.19.tsv")),
+        (Classic::Eks, include_str!("upstream/classic-eks-0.19.tsv")),
+    ]
+}
+
+#[test]
+fn every_key_of_the_classic_charts_went_somewhere() {
+    for (chart, defaults) in classic() {
+        let values = upstream::values(defaults).to_string();
+        let converted = chart.convert(&Document::parse(chart.name(), &values).unwrap());
+        let lost: Vec<String> = converted
+            .notes
+            .iter()
+            .map(ToString::to_string)
+            .filter(|note| note.contains("not a value of this chart"))
+            .collect();
+        assert!(lost.is_empty(), "{}: {lost:#?}", chart.name());
+        // Nothing of the result is unknown or of the wrong type; what is refused is refused for what it asks.
+        let mut result = vcluster_config::Values::new();
+        let text = Value::Object(converted.values).to_string();
+        result.add(Document::parse("converted", &text).unwrap());
+        let problems = result.finish().map_or_else(|invalid| invalid.0, |loaded| loaded.warnings);
+        let wrong: Vec<String> = problems
+            .iter()
+            .filter(|problem| vcluster_config::row(&problem.path).is_none())
+            .map(ToString::to_string)
+            .collect();
+        assert!(wrong.is_empty(), "{}: {wrong:#?}", chart.name());
+    }
+}
+
+/// `classic/CHART.yaml` becomes `classic/CHART.json`, and `CHART.said` is what the user is told.
+#[test]
+fn classic_files_become_todays() {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/classic");
+    for (chart, _) in classic() {
+        let source = format!("{}.yaml", chart.name());
+        let text = std::fs::read_to_string(folder.join(&source)).unwrap();
+        let converted = chart.convert(&Document::parse(&source, &text).unwrap());
+        let mut values = Value::Object(converted.values);
+        values.sort_all_objects();
+        let said: String = converted.notes.iter().map(|note| format!("{note}\n")).collect();
+        let json = format!("{}\n", serde_json::to_string_pretty(&values).unwrap());
+        for (ending, made) in [("json", json), ("said", said)] {
+            let path = folder.join(&source).with_extension(ending);
+            if std::env::var_os("UPDATE").is_some() {
+                std::fs::write(&path, &made).unwrap();
+            }
+            let have = std::fs::read_to_string(&path).unwrap_or_default();
+            assert_eq!(have, made, "{}", path.display());
+        }
+    }
 }

@@ -65,17 +65,8 @@ impl Kinds {
     /// # Errors
     /// When the host cannot be asked.
     pub async fn of(host: &Host) -> Result<Self> {
-        let discovery = Discovery::new(host.client.clone());
-        let found = within("list the kinds of the host", discovery.run_aggregated()).await?;
-        let kinds = found
-            .groups()
-            .flat_map(|group| group.recommended_resources())
-            .filter(|(_, can)| {
-                can.supports_operation(verbs::LIST) && can.supports_operation(verbs::DELETE)
-            })
-            .filter(|(resource, _)| !NOT_THINGS.contains(&resource.plural.as_str()))
-            .map(|(resource, can)| (resource, can.scope))
-            .collect();
+        let mut kinds = listable(host).await?;
+        kinds.retain(|(resource, _)| !NOT_THINGS.contains(&resource.plural.as_str()));
         Ok(Self { client: host.client.clone(), kinds })
     }
 
@@ -233,6 +224,20 @@ impl Kinds {
             _ => Ok(()),
         }
     }
+}
+
+/// The kinds of the host whose objects can be listed and deleted.
+///
+/// # Errors
+/// When the host cannot be asked.
+pub async fn listable(host: &Host) -> Result<Vec<(ApiResource, Scope)>> {
+    let discovery = Discovery::new(host.client.clone());
+    let found = within("list the kinds of the host", discovery.run_aggregated()).await?;
+    let kinds = found.groups().flat_map(|group| group.recommended_resources());
+    let wanted = kinds.filter(|(_, can)| {
+        can.supports_operation(verbs::LIST) && can.supports_operation(verbs::DELETE)
+    });
+    Ok(wanted.map(|(resource, can)| (resource, can.scope)).collect())
 }
 
 fn still_there(marks: &Marks, left: &[Leftover]) -> CliError {

@@ -29,6 +29,14 @@ pub const OBJECT_HOST_NAMESPACE: &str = "vcluster.loft.sh/object-host-namespace"
 pub const OBJECT_VERSION: &str = "vcluster.loft.sh/object-resource-version";
 /// Annotation on host Service `NAME`: UID of the virtual `kube-system`, which is the identity of the virtual store.
 pub const STORE_UID: &str = "vcluster.loft.sh/store-uid";
+/// Annotation on host Service `NAME`: what someone decided when the store was another one or an older one, and when.
+/// Each new decision has the store judged again.
+pub const STORE_DECISION: &str = "vcluster.loft.sh/store-decision";
+/// Annotation on host Service `NAME`: why nothing is written until someone decides. An older store grows until it looks as
+/// new as the one that was mirrored; this stays.
+pub const READ_ONLY: &str = "vcluster.loft.sh/read-only";
+/// Annotation on host objects whose virtual objects went with a lost store, and that someone decided to keep.
+pub const KEPT: &str = "vcluster.loft.sh/kept";
 /// Newline list of the annotation keys that the syncer owns on the host object.
 pub const MANAGED_ANNOTATIONS: &str = "vcluster.loft.sh/managed-annotations";
 /// Newline list of the label keys that the syncer owns on the host object.

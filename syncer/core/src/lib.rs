@@ -6,9 +6,10 @@
 //!   World, Settings ┘        └────────► NotNow  { Refused | Waiting | ProveGone }
 //! ```
 //!
-//! Start at [`mirror::Mirror`], then read one kind, for example [`kinds::configmaps`].
+//! Start at [`mirror::Mirror`], then read one kind, for example [`kinds::configmaps`]. [`kept`] comes before all of them.
 
 pub mod diff;
+pub mod kept;
 pub mod key;
 pub mod kinds;
 pub mod labels;
@@ -27,7 +28,7 @@ pub mod skew;
 pub mod world;
 
 pub use key::Key;
-pub use mirror::{Gone, Keep, Mirror, View};
+pub use mirror::{AfterLoss, Gone, Keep, Mirror, View};
 pub use object::Object;
 pub use plan::{Act, NotNow, Note, Op, PatchForm, Plan};
 pub use refusal::Refusal;

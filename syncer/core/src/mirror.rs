@@ -73,6 +73,11 @@ pub trait Mirror: Send + Sync + 'static {
         Keep::Whole
     }
 
+    /// What becomes of a host object that was kept after its virtual object's store was lost.
+    fn after_loss(&self) -> AfterLoss {
+        AfterLoss::HandedOver
+    }
+
     /// The rights on the host that this kind needs in the control-plane namespace.
     fn rules(&self) -> &'static [Rule];
 
@@ -90,6 +95,17 @@ pub enum Keep {
     Whole,
     /// Key, UID and version only, unless something refers to it.
     WhenReferenced,
+}
+
+/// What becomes of a kept host object (see [`crate::kept`]).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AfterLoss {
+    /// The virtual object that comes back under its key gets it.
+    HandedOver,
+    /// The virtual object that comes back gets a new one in its place: nothing in it is worth more than a fresh start.
+    Replaced,
+    /// There is nothing to keep: the virtual object is made by us, from what is on the host.
+    Ours,
 }
 
 /// Rights on the host: the verbs a kind uses on some resources of a group.

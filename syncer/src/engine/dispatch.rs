@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
-use vcluster_syncer_core::{Act, Key, NotNow, Note, Op, Plan, Resource, Side};
+use vcluster_syncer_core::{Act, Key, NotNow, Note, Op, Plan, Resource, Side, kept};
 
 use super::Shared;
 use super::api::ApiError;
@@ -107,7 +107,7 @@ fn decide(shared: &Shared, state: &mut State, key: &PlanKey) -> Option<Job> {
     }
     let view = state.view(key)?;
     let session = Session::new(state, key);
-    let decided = mirror.plan(&view, &session, &state.settings);
+    let decided = kept::plan(mirror, &view, &session, &state.settings);
     let looked = session.into_looked();
     state.lookups.remember(key, looked);
     let (outcome, job) = match decided {

@@ -1,5 +1,7 @@
 //! Design D6: the syncer writes only while the virtual store is the one whose objects it mirrored, and not an older
-//! state of it. Otherwise everything that the store has forgotten would look deleted.
+//! state of it. Otherwise everything that the store has forgotten would look deleted. Once it is not, someone decides:
+//! `vcluster adopt` and `vcluster prune` set the host objects right, note the store that there is now, and leave their
+//! decision on host Service `NAME`. Then everything is listed and judged afresh, as at start.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
@@ -15,14 +17,29 @@ use crate::admin::Check;
 /// Open while writing is safe.
 pub struct Gate {
     open: AtomicBool,
-    reason: Mutex<Option<String>>,
+    closed: Mutex<Option<Closed>>,
     check: Check,
+}
+
+/// Why it was closed.
+struct Closed {
+    reason: String,
+    /// Nothing: for good.
+    until: Option<Until>,
+}
+
+/// A decision opens it.
+struct Until {
+    /// It holds for this round; in the next one the store is judged again.
+    round: u64,
+    /// The decision that was noted already: only another one counts.
+    decided: Option<String>,
 }
 
 impl Gate {
     /// Closed until the first lists are in.
     pub fn new(check: Check) -> Gate {
-        Gate { open: AtomicBool::new(false), reason: Mutex::default(), check }
+        Gate { open: AtomicBool::new(false), closed: Mutex::default(), check }
     }
 
     /// Whether writing is safe.
@@ -30,14 +47,23 @@ impl Gate {
         self.open.load(Ordering::Acquire)
     }
 
-    /// Why the gate was closed for good.
+    /// Why the gate was closed.
     pub fn reason(&self) -> Option<String> {
-        self.reason.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        let closed = self.closed.lock().unwrap_or_else(PoisonError::into_inner);
+        closed.as_ref().map(|closed| closed.reason.clone())
     }
 
-    /// Opens, unless there is a reason not to.
-    pub fn open(&self) {
-        if self.reason().is_none() {
+    /// Whether it was closed in this round, or for good.
+    fn is_closed_in(&self, round: u64) -> bool {
+        let closed = self.closed.lock().unwrap_or_else(PoisonError::into_inner);
+        let until = closed.as_ref().map(|closed| closed.until.as_ref());
+        until.is_some_and(|until| until.is_none_or(|until| until.round == round))
+    }
+
+    /// Opens, unless there is a reason not to in this round.
+    pub fn open(&self, round: u64) {
+        if !self.is_closed_in(round) {
+            *self.closed.lock().unwrap_or_else(PoisonError::into_inner) = None;
             self.open.store(true, Ordering::Release);
         }
     }
@@ -49,12 +75,23 @@ impl Gate {
         }
     }
 
-    /// Closes for good: a human decides.
+    /// Closes for good.
     pub fn close(&self, reason: String) {
-        tracing::error!(%reason, "read-only: nothing is written until someone decides");
+        self.shut(Closed { reason, until: None });
+    }
+
+    fn shut(&self, closed: Closed) {
+        tracing::error!(reason = closed.reason, "read-only: nothing is written");
         self.open.store(false, Ordering::Release);
-        self.check.failing(format!("read-only: {reason}"));
-        *self.reason.lock().unwrap_or_else(PoisonError::into_inner) = Some(reason);
+        self.check.failing(format!("read-only: {}", closed.reason));
+        *self.closed.lock().unwrap_or_else(PoisonError::into_inner) = Some(closed);
+    }
+
+    /// Whether a decision overrules what closed it.
+    fn is_overruled_by(&self, decision: Option<&str>) -> bool {
+        let closed = self.closed.lock().unwrap_or_else(PoisonError::into_inner);
+        let until = closed.as_ref().and_then(|closed| closed.until.as_ref());
+        decision.is_some() && until.is_some_and(|until| until.decided.as_deref() != decision)
     }
 }
 
@@ -63,41 +100,84 @@ impl Shared {
     ///
     /// # Errors
     /// When the store's identity cannot be read; the list must then not be taken in.
-    pub async fn gate_list(&self, side: Side, version: &str) -> Result<(), ApiError> {
-        if side == Side::Host || self.gate.reason().is_some() {
+    pub async fn gate_list(&self, side: Side, version: &str, round: u64) -> Result<(), ApiError> {
+        if side == Side::Host || self.gate.is_closed_in(round) {
             return Ok(());
         }
         self.host_listed().await;
         let store = self.virt.get(&NAMESPACES, &Key::cluster("kube-system")).await?;
         let store = store.as_ref().map(Object::uid).unwrap_or_default().to_owned();
-        let service = {
-            let state = self.state();
-            Key::new(&state.settings.host_namespace, &state.settings.name)
-        };
-        let service = self.host.get(&SERVICES, &service).await?;
-        let noted = service
-            .as_ref()
-            .and_then(|service| service.annotation(labels::STORE_UID))
-            .map(str::to_owned);
+        let service = self.host.get(&SERVICES, &self.own_service()).await?;
+        let note =
+            |key| service.as_ref().and_then(|service| service.annotation(key)).map(str::to_owned);
+        let (noted, decision) = (note(labels::STORE_UID), note(labels::STORE_DECISION));
+        let before = note(labels::READ_ONLY);
         let highest = self.state().highest_noted;
-        match (noted, store.as_str(), service) {
+        let older = version.parse::<u64>().is_ok_and(|version| version < highest).then(|| format!(
+            "the virtual cluster's store is older than its host objects (version {version}, they note {highest})"
+        ));
+        let found = match (noted, store.as_str(), &service) {
             // The API server makes kube-system a moment after it starts to serve.
-            (_, "", _) => return Err(ApiError::Transport("namespace kube-system does not exist yet".into())),
-            (None, store, Some(service)) => {
-                let body = serde_json::json!({"metadata": {"annotations": {labels::STORE_UID: store}}});
-                let op = Op::patch_host(&SERVICES, &vcluster_syncer_core::Host(service), body);
-                apply::carry_out(self, &op).await?;
+            (_, "", _) => {
+                let reason = "namespace kube-system does not exist yet";
+                return Err(ApiError::Transport(reason.into()));
             }
-            (Some(noted), store, _) if noted != store => self.gate.close(format!(
+            (None, store, Some(service)) => {
+                self.annotate(service, labels::STORE_UID, store).await?;
+                older
+            }
+            (Some(noted), store, _) if noted != store => Some(format!(
                 "the virtual cluster's store is another one (kube-system has UID {store}, host objects belong to {noted})"
             )),
-            _ => {}
-        }
-        if version.parse::<u64>().is_ok_and(|version| version < highest) {
-            self.gate.close(format!(
-                "the virtual cluster's store is older than its host objects (version {version}, they note {highest})"
-            ));
+            _ => older,
+        };
+        let found = found.map(|reason| {
+            format!(
+                "{reason}; `vcluster adopt` keeps what is on the host, `vcluster prune` deletes what has no virtual object"
+            )
+        });
+        let reason = before.clone().or(found);
+        // What was looked at before a decision says nothing about what is there after it.
+        let Some(reason) = reason.filter(|_| round == self.round()) else { return Ok(()) };
+        self.gate.shut(Closed {
+            reason: reason.clone(),
+            until: Some(Until { round, decided: decision }),
+        });
+        if let (None, Some(service)) = (before, &service)
+            && let Err(error) = self.annotate(service, labels::READ_ONLY, &reason).await
+        {
+            tracing::warn!(%error, "a restart may forget that nothing is to be written");
         }
         Ok(())
+    }
+
+    /// Notes something on host Service `NAME`.
+    async fn annotate(&self, service: &Object, key: &str, value: &str) -> Result<(), ApiError> {
+        let body = serde_json::json!({"metadata": {"annotations": {key: value}}});
+        let service = vcluster_syncer_core::Host(service.clone());
+        apply::carry_out(self, &Op::patch_host(&SERVICES, &service, body)).await
+    }
+
+    /// Returns once someone has decided about a store that is another one, or an older one.
+    pub async fn decided(&self) {
+        let mut changes = self.changes.subscribe();
+        loop {
+            let decision = {
+                let state = self.state();
+                let service = state.store(Side::Host, &SERVICES).and_then(|store| {
+                    store.get(&Key::new(&state.settings.host_namespace, &state.settings.name))
+                });
+                service.and_then(|it| it.annotation(labels::STORE_DECISION).map(str::to_owned))
+            };
+            // The sender lives as long as we do.
+            if self.gate.is_overruled_by(decision.as_deref()) || changes.changed().await.is_err() {
+                return;
+            }
+        }
+    }
+
+    fn own_service(&self) -> Key {
+        let state = self.state();
+        Key::new(&state.settings.host_namespace, &state.settings.name)
     }
 }

@@ -79,10 +79,17 @@ pub struct Shared {
     changes: latest::Sender<u64>,
     /// Whether this replica writes. The caches of the others are filled too, so that a new leader starts at once.
     leading: latest::Receiver<bool>,
-    /// Sources whose first list is not in yet.
-    unlisted: latest::Sender<BTreeSet<String>>,
+    round: latest::Sender<Round>,
     virtual_check: Check,
     host_check: Check,
+}
+
+/// From empty caches to a decision that has everything looked at afresh; as a rule there is one round.
+#[derive(Clone, Debug)]
+struct Round {
+    number: u64,
+    /// Sources whose first list is not in yet.
+    unlisted: BTreeSet<String>,
 }
 
 impl Engine {
@@ -102,17 +109,9 @@ impl Engine {
         stop: CancellationToken,
     ) -> Engine {
         let sources = sources::all(&settings, &kinds);
-        let unlisted = sources.iter().map(Source::name).collect();
-        let standing: Vec<PlanKey> = (0u8..)
-            .zip(&kinds)
-            .flat_map(|(index, kind)| {
-                kind.standing().into_iter().map(move |key| PlanKey { kind: index, key })
-            })
-            .collect();
-        let mut state = State::new(settings, kinds);
-        standing.into_iter().for_each(|key| state.queue.push(key));
+        let names: BTreeSet<String> = sources.iter().map(Source::name).collect();
         let shared = Arc::new(Shared {
-            state: Mutex::new(state),
+            state: Mutex::new(State::new(settings, kinds)),
             notes: Notes::start(virt.clone()),
             events: HostEvents::default(),
             gate: Gate::new(health.register("store", Probe::Ready)),
@@ -124,14 +123,14 @@ impl Engine {
             wake: Notify::new(),
             changes: latest::Sender::new(0),
             leading,
-            unlisted: latest::Sender::new(unlisted),
+            round: latest::Sender::new(Round { number: 0, unlisted: names.clone() }),
         });
         for source in sources {
             let watching = watch::run(Arc::clone(&shared), source);
             tokio::spawn(stopped_by(stop.clone(), watching));
         }
         tokio::spawn(stopped_by(stop.clone(), host_events::run(Arc::clone(&shared))));
-        tokio::spawn(stopped_by(stop.clone(), open_when_listed(Arc::clone(&shared))));
+        tokio::spawn(stopped_by(stop.clone(), mirror_in_rounds(Arc::clone(&shared), names)));
         tokio::spawn(stopped_by(stop.clone(), wake_the_leader(Arc::clone(&shared))));
         let tasks = TaskTracker::new();
         tasks.spawn(dispatch::run(Arc::clone(&shared), stop));
@@ -208,7 +207,7 @@ impl Engine {
         serde_json::json!({
             "queue": state.queue.depth(),
             "readOnly": self.shared.gate.reason(),
-            "unlisted": *self.shared.unlisted.borrow(),
+            "unlisted": self.shared.round.borrow().unlisted,
             "stores": stores.collect::<Vec<_>>(),
         })
     }
@@ -243,20 +242,34 @@ impl Shared {
         self.wake.notified()
     }
 
-    fn listed(&self, source: &Source) {
+    fn round(&self) -> u64 {
+        self.round.borrow().number
+    }
+
+    /// A list is in that was asked for in this round.
+    fn listed(&self, source: &Source, round: u64) {
         self.reachable(source.side);
         let name = source.name();
-        self.unlisted.send_if_modified(|unlisted| unlisted.remove(&name));
+        self.round.send_if_modified(|now| now.number == round && now.unlisted.remove(&name));
         self.wake();
     }
 
     /// Waits until all first lists of the host are in.
     async fn host_listed(&self) {
-        let mut unlisted = self.unlisted.subscribe();
+        let mut round = self.round.subscribe();
         let host = Side::Host.to_string();
         // Fails only when the sender is gone, with the engine.
-        let _gone =
-            unlisted.wait_for(|names| !names.iter().any(|name| name.starts_with(&host))).await;
+        let _gone = round
+            .wait_for(|round| !round.unlisted.iter().any(|name| name.starts_with(&host)))
+            .await;
+    }
+
+    /// Forgets everything, and lists it again: as at start, but logs and exec go on.
+    fn begin_afresh(&self, sources: &BTreeSet<String>) {
+        self.state().forget();
+        self.round.send_modify(|round| {
+            *round = Round { number: round.number.wrapping_add(1), unlisted: sources.clone() };
+        });
     }
 
     fn reachable(&self, side: Side) {
@@ -274,16 +287,25 @@ impl Shared {
     }
 }
 
-async fn open_when_listed(shared: Arc<Shared>) {
-    let mut unlisted = shared.unlisted.subscribe();
-    if unlisted.wait_for(BTreeSet::is_empty).await.is_ok() {
-        shared.gate.open();
+/// Each round begins with empty caches, and ends when someone has decided about a store that is not the one it was.
+async fn mirror_in_rounds(shared: Arc<Shared>, sources: BTreeSet<String>) {
+    loop {
+        open_when_listed(&shared).await;
+        shared.decided().await;
+        tracing::info!("someone decided about the store, everything is looked at afresh");
+        shared.begin_afresh(&sources);
+    }
+}
+
+async fn open_when_listed(shared: &Shared) {
+    let mut round = shared.round.subscribe();
+    if round.wait_for(|round| round.unlisted.is_empty()).await.is_ok() {
+        shared.gate.open(shared.round());
         shared.wake();
         tracing::info!("all caches are filled, mirroring begins");
         // Until what changed while nobody looked is caught up with, statuses inside are those of the past.
         let enough = Instant::now() + CAUGHT_UP_WITHIN;
-        while *shared.leading.borrow() && !shared.state().queue.is_idle() && Instant::now() < enough
-        {
+        while shared.may_write() && !shared.state().queue.is_idle() && Instant::now() < enough {
             tokio::time::sleep(CATCHING_UP).await;
         }
         shared.gate.ready();

@@ -44,9 +44,15 @@ pub struct State {
 }
 
 impl State {
-    /// An empty state.
+    /// A state that knows nothing yet. What kinds make of their own accord is to be planned.
     pub fn new(settings: Settings, kinds: Vec<Box<dyn Mirror>>) -> State {
-        State {
+        let standing: Vec<PlanKey> = (0u8..)
+            .zip(&kinds)
+            .flat_map(|(index, kind)| {
+                kind.standing().into_iter().map(move |key| PlanKey { kind: index, key })
+            })
+            .collect();
+        let mut state = State {
             settings,
             kinds,
             queue: Queue::default(),
@@ -60,7 +66,16 @@ impl State {
             stores: BTreeMap::new(),
             owners: Owners::default(),
             drops: BTreeMap::new(),
-        }
+        };
+        standing.into_iter().for_each(|key| state.queue.push(key));
+        state
+    }
+
+    /// Knows nothing any more.
+    pub fn forget(&mut self) {
+        let changes = self.node_changes;
+        *self = State::new(self.settings.clone(), std::mem::take(&mut self.kinds));
+        self.node_changes = changes.wrapping_add(1);
     }
 
     /// One cache.

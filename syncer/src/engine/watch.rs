@@ -52,13 +52,22 @@ enum End {
 pub async fn run(shared: Arc<Shared>, source: Source) {
     let mut failures = 0u32;
     let mut resume: Option<String> = None;
+    let mut rounds = shared.round.subscribe();
+    let mut round = shared.round();
     loop {
+        if std::mem::replace(&mut round, shared.round()) != round {
+            resume = None;
+        }
         let version = match resume.take() {
             Some(version) => Ok(version),
-            None => list(&shared, &source).await,
+            None => list(&shared, &source, round).await,
         };
         let outcome = match version {
-            Ok(version) => watch(&shared, &source, version).await,
+            Ok(version) => tokio::select! {
+                outcome = watch(&shared, &source, version) => outcome,
+                // Fails only when the sender is gone, with the engine.
+                _next_round = rounds.wait_for(|now| now.number != round) => continue,
+            },
             Err(error) => Err((error, None)),
         };
         match outcome {
@@ -88,16 +97,16 @@ async fn pause(failures: u32) {
     tokio::time::sleep(grown.min(Duration::from_secs(5))).await;
 }
 
-async fn list(shared: &Shared, source: &Source) -> Result<String, ApiError> {
+async fn list(shared: &Shared, source: &Source, round: u64) -> Result<String, ApiError> {
     let api = shared.api(source.side);
     let listed =
         timeout(Duration::from_secs(120), api.list(source.kind, &source.namespace, &source.query))
             .await
             .map_err(|_| ApiError::Transport("the list took longer than two minutes".into()))??;
-    shared.gate_list(source.side, &listed.version).await?;
+    shared.gate_list(source.side, &listed.version, round).await?;
     if *source.kind == EVENTS {
         shared.events.listed(listed.items);
-        shared.listed(source);
+        shared.listed(source, round);
         return Ok(listed.version);
     }
     let mut state = shared.state();
@@ -113,7 +122,7 @@ async fn list(shared: &Shared, source: &Source) -> Result<String, ApiError> {
     }
     state.replace(source.side, source.kind, source.lane, changes);
     drop(state);
-    shared.listed(source);
+    shared.listed(source, round);
     Ok(listed.version)
 }
 

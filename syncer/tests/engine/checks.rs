@@ -3,9 +3,13 @@
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use vcluster_syncer_core::labels::{OBJECT_UID, STORE_UID};
+use vcluster_syncer_core::labels::{
+    KEPT, OBJECT_UID, OBJECT_VERSION, READ_ONLY, STORE_DECISION, STORE_UID,
+};
 use vcluster_syncer_core::names::host_name;
-use vcluster_syncer_core::resource::{CONFIG_MAPS, EVENTS, NODES, PODS, SECRETS, SERVICES};
+use vcluster_syncer_core::resource::{
+    CONFIG_MAPS, EVENTS, NAMESPACES, NODES, PODS, SECRETS, SERVICES,
+};
 use vcluster_syncer_core::{Key, Object};
 
 use crate::rig::{Pair, Rig, Running, eventually};
@@ -224,7 +228,7 @@ pub async fn other_store(rig: &Rig) {
 /// A host object notes a version that the virtual store has not reached.
 pub async fn older_store(rig: &Rig) {
     let pair = rig.virtual_cluster("older").await;
-    let noted = json!({"metadata": {"annotations": {"vcluster.loft.sh/object-resource-version": "999999999"}}});
+    let noted = json!({"metadata": {"annotations": {OBJECT_VERSION: "999999999"}}});
     keeps_its_hands_off(&pair, noted, "SECRET").await;
 }
 
@@ -257,4 +261,40 @@ async fn keeps_its_hands_off(pair: &Pair, mark: Value, on: &str) {
     assert!(!running.health.ready().ok, "{reason}");
     assert!(pair.host.get(&SECRETS, &pair.host_key(&host)).await.unwrap().is_some());
     assert!(pair.host.get(&PODS, &pair.host_key(&host)).await.unwrap().is_some());
+    hands_over_what_was_kept(pair, &running, &host).await;
+}
+
+/// What `vcluster adopt` writes lets the engine go on, and nothing is deleted then. An object that comes back gets the
+/// host object that waits for it; a pod gets a new one.
+async fn hands_over_what_was_kept(pair: &Pair, running: &Running, host: &str) {
+    let keep = json!({"metadata": {"annotations": {KEPT: "now", OBJECT_VERSION: "1"}}});
+    for kind in [&SECRETS, &PODS] {
+        pair.merge_on_host(kind, host, None, keep.clone()).await;
+    }
+    let before =
+        [pair.on_host(&SECRETS, host, |_| true).await, pair.on_host(&PODS, host, |_| true).await];
+    let store = pair.inside(&NAMESPACES, &Key::cluster("kube-system"), |_| true).await;
+    let decision = json!({STORE_UID: store.uid(), STORE_DECISION: "adopt", READ_ONLY: null});
+    let decision = json!({"metadata": {"annotations": decision}});
+    pair.merge_on_host(&SERVICES, &pair.settings.name, None, decision).await;
+    open(running).await;
+    assert_eq!(running.engine.debug_state()["readOnly"], Value::Null);
+    for (kind, object) in [&SECRETS, &PODS].into_iter().zip(&before) {
+        assert_eq!(pair.host.get(kind, &pair.host_key(host)).await.unwrap().as_ref(), Some(object));
+    }
+
+    let mut user = pod("kept", "kept");
+    user["spec"]["containers"][0]["envFrom"] = json!([{"secretRef": {"name": "kept"}}]);
+    pair.create_inside(&PODS, user).await;
+    let secret =
+        json!({"metadata": {"name": "kept", "namespace": "default"}, "data": {"a": "Yg=="}});
+    let secret = pair.create_inside(&SECRETS, secret).await;
+    let copy = pair.on_host(&SECRETS, host, |it| it.annotation(KEPT).is_none()).await;
+    assert_eq!(copy.annotation(OBJECT_UID), Some(secret.uid()));
+    assert_eq!(copy.uid(), before[0].uid());
+    pair.on_host(&SECRETS, host, |it| it.str_at(&["data", "a"]) == Some("Yg==")).await;
+    pair.on_host(&PODS, host, |it| it.uid() != before[1].uid()).await;
+    pair.delete_inside(&PODS, "kept").await;
+    pair.delete_inside(&SECRETS, "kept").await;
+    pair.gone(&pair.host, &SECRETS, &pair.host_key(host)).await;
 }

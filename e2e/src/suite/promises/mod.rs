@@ -1,6 +1,7 @@
 //! One file a promise, or a few that belong together.
 
 mod bad_input;
+mod certificates;
 mod claims;
 mod connect;
 mod copies;
@@ -49,6 +50,7 @@ pub fn all() -> Vec<Promise> {
         neighbours::BESIDE,
         store::OLDER,
         store::LOST,
+        certificates::PROMISE,
         interrupted::PROMISE,
         jobs::PROMISE,
         pause::PROMISE,

@@ -8,20 +8,21 @@ use anyhow::{Context as _, Result, ensure};
 use serde_json::{Value, json};
 
 use crate::suite::holds::{holds, stays};
+use crate::suite::said::Said;
 use crate::suite::space::text;
-use crate::suite::virtual_cluster::VirtualCluster;
+use crate::suite::virtual_cluster::{VirtualCluster, origin_uid};
 use crate::suite::{Company, Promise, kind, sample, world::World};
 
 pub const LOST: Promise = Promise {
     name: "a-lost-store-deletes-nothing",
-    about: "when the virtual store is lost, no claim, volume or secret on the host is deleted; the syncer says why it stands still",
+    about: "when the virtual store is lost, no claim, volume or secret on the host is deleted and the syncer says why it stands still; after `adopt` a claim that is made again has its data",
     company: Company::Any,
     run: |world| Box::pin(lost(world)),
 };
 
 pub const OLDER: Promise = Promise {
     name: "an-older-store-deletes-nothing",
-    about: "when the virtual store is put back to an older state, no claim, volume or secret on the host is deleted; the syncer says why it stands still",
+    about: "when the virtual store is put back to an older state, no claim, volume or secret on the host is deleted and the syncer says why it stands still; `prune` takes away what is too new",
     company: Company::Any,
     run: |world| Box::pin(older(world)),
 };
@@ -39,7 +40,84 @@ async fn lost(world: World) -> Result<()> {
     stands_still(&world, &cluster, &before).await?;
     let inside = cluster.space("default").list(kind::CLAIMS, "").await?;
     ensure!(inside.is_empty(), "the store was not lost");
-    Ok(())
+    adopted(&world, &cluster, &before).await
+}
+
+/// Someone decides to keep it all.
+async fn adopted(
+    world: &World,
+    cluster: &VirtualCluster,
+    before: &BTreeMap<String, String>,
+) -> Result<()> {
+    let default = cluster.space("default");
+    let old = cluster.twin(kind::CLAIMS, "default", "early").await?;
+    let pod = cluster.twin(kind::PODS, "default", "early").await?;
+    let said = decide(cluster, &["adopt", &cluster.name, "-y"]).await?.succeeds()?;
+    ensure!(said.stdout.contains("early") && said.stdout.contains("kept"), "it says {said}");
+    cluster.well().await?;
+    let now = precious(world, cluster).await?;
+    // Of pods' tokens those of CoreDNS go, which starts afresh.
+    for (what, uid) in before.iter().filter(|(what, _)| !what.contains("vcluster-token")) {
+        ensure!(now.get(what) == Some(uid), "{what} was not kept");
+    }
+    let running = cluster.twin(kind::PODS, "default", "early").await?;
+    ensure!(
+        text(&running, "/metadata/uid") == text(&pod, "/metadata/uid"),
+        "the pod on the host was not kept"
+    );
+
+    inhabit(cluster, &["early"]).await?;
+    let claim = cluster.twin(kind::CLAIMS, "default", "early").await?;
+    ensure!(
+        text(&claim, "/metadata/uid") == text(&old, "/metadata/uid"),
+        "the claim has another one's data"
+    );
+    let inside = default.get(kind::CLAIMS, "early").await?;
+    ensure!(origin_uid(&claim) == text(&inside, "/metadata/uid"), "it was not handed over");
+    // As any other from now on.
+    default.delete(kind::PODS, "early").await?;
+    default.delete(kind::CLAIMS, "early").await?;
+    default.gone(kind::CLAIMS, "early").await?;
+    cluster.no_twin(kind::CLAIMS, "default", "early").await
+}
+
+/// Someone decides to delete what is too new.
+async fn pruned(
+    world: &World,
+    cluster: &VirtualCluster,
+    before: &BTreeMap<String, String>,
+) -> Result<()> {
+    let prune = ["prune", cluster.name.as_str()];
+    let said = decide(cluster, &[&prune[..], &["--dry-run"]].concat()).await?.succeeds()?;
+    for wanted in ["later", "latest", "deleted", "--claims"] {
+        ensure!(said.stdout.contains(wanted), "it does not say {wanted}: {said}");
+    }
+    ensure!(!said.stdout.contains("early"), "early is to go: {said}");
+    let said = decide(cluster, &prune).await?;
+    ensure!(said.code == Some(6), "nobody said yes: {said}");
+    ensure!(precious(world, cluster).await? == *before, "something was deleted without a yes");
+
+    decide(cluster, &[&prune[..], &["-y"]].concat()).await?.succeeds()?;
+    cluster.well().await?;
+    for name in ["later", "latest"] {
+        cluster.no_twin(kind::PODS, "default", name).await?;
+        cluster.no_twin(kind::SECRETS, "default", name).await?;
+        cluster.twin(kind::CLAIMS, "default", name).await?;
+    }
+    decide(cluster, &[&prune[..], &["--claims", "-y"]].concat()).await?.succeeds()?;
+    for name in ["later", "latest"] {
+        cluster.no_twin(kind::CLAIMS, "default", name).await?;
+    }
+    for kind in [kind::PODS, kind::CLAIMS, kind::SECRETS] {
+        cluster.twin(kind, "default", "early").await?;
+    }
+    inhabit(cluster, &["later"]).await
+}
+
+async fn decide(cluster: &VirtualCluster, args: &[&str]) -> Result<Said> {
+    let context = cluster.home.context().await?;
+    let place = ["-n", cluster.host.name.as_str(), "--context", &context];
+    cluster.home.run(&[args, &place].concat()).await
 }
 
 async fn older(world: World) -> Result<()> {
@@ -61,7 +139,7 @@ async fn older(world: World) -> Result<()> {
     let inside = cluster.space("default");
     ensure!(inside.find(kind::CLAIMS, "early").await?.is_some(), "the older state is not there");
     ensure!(inside.find(kind::CLAIMS, "later").await?.is_none(), "the store was not put back");
-    Ok(())
+    pruned(&world, &cluster, &before).await
 }
 
 /// Pods with a claim and a secret each.

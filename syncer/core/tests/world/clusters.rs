@@ -7,7 +7,7 @@ use serde_json::json;
 use vcluster_syncer_core::resource::{NAMESPACES, SERVICES};
 use vcluster_syncer_core::{
     Act, Host, Key, Mirror, NotNow, Object, Op, Plan, Refusal, Resource, Settings, Side, View,
-    kinds, labels, skew,
+    kept, kinds, labels, skew,
 };
 
 use super::memory::{Memory, PlanKey, Surroundings};
@@ -225,7 +225,7 @@ impl Clusters {
     pub fn decide_about(&self, key: &PlanKey, view: &View) -> Result<Plan, NotNow> {
         let lab = self.lab();
         let neighbours = Neighbours { memory: &self.memory, lab: &lab, planned: key };
-        self.kinds[key.0].plan(view, &neighbours, &self.settings)
+        kept::plan(&*self.kinds[key.0], view, &neighbours, &self.settings)
     }
 
     fn settle(&mut self, key: &PlanKey) {

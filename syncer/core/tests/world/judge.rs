@@ -13,7 +13,7 @@ pub fn wrong(clusters: &Clusters, op: &Op) -> Option<String> {
         (Side::Host, act) => {
             let target = clusters.host.get(op.kind, &op.key)?;
             not_ours(clusters, target)
-                .or_else(|| handed_over(op, act))
+                .or_else(|| handed_over(op, act, target))
                 .or_else(|| deletes.then(|| still_wanted(clusters, op, target)).flatten())
         }
         (Side::Virtual, _) => {
@@ -38,10 +38,12 @@ fn made_again_empty(clusters: &Clusters, op: &Op, object: &Object) -> Option<Str
 }
 
 /// Whose a claim is, is decided by people.
-fn handed_over(op: &Op, act: &Act) -> Option<String> {
+fn handed_over(op: &Op, act: &Act, target: &Object) -> Option<String> {
     let Act::Patch { body, .. } = act else { return None };
     let uid = body.get("metadata")?.get("annotations")?.get(labels::OBJECT_UID);
-    (*op.kind == CLAIMS && uid.is_some()).then(|| "another claim gets its data".to_owned())
+    let decided = target.annotation(labels::KEPT).is_some();
+    (*op.kind == CLAIMS && uid.is_some() && !decided)
+        .then(|| "another claim gets its data".to_owned())
 }
 
 /// Of claims, which hold data, and pods, which run, the very virtual object must have been deleted. All else can be made

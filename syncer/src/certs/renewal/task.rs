@@ -20,6 +20,23 @@ const LOOK: Duration = Duration::from_secs(24 * 60 * 60);
 /// After a look that failed.
 const AGAIN: Duration = Duration::from_secs(60);
 
+/// Annotation on host Service `NAME`: when someone asked for new certificates (`vcluster certs rotate`).
+const ASKED: &str = "/metadata/annotations/vcluster.loft.sh~1certificates-asked";
+
+/// What host Service `NAME` says.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Said {
+    names: ServiceNames,
+    asked: Option<String>,
+}
+
+impl Said {
+    fn of(service: &Value) -> Self {
+        let asked = service.pointer(ASKED).and_then(Value::as_str).map(str::to_owned);
+        Said { names: ServiceNames::of(service), asked }
+    }
+}
+
 /// What renewal needs to know.
 #[derive(Clone)]
 pub struct RenewalSettings {
@@ -39,7 +56,9 @@ pub struct RenewalSettings {
 /// themselves; who keeps certificates otherwise (Secret `vc-NAME`, the syncer's own client) listens to [`Renewal::pki`].
 pub struct Renewal {
     settings: RenewalSettings,
-    service: watch::Receiver<Option<ServiceNames>>,
+    service: watch::Receiver<Option<Said>>,
+    /// What was asked for last, once that is known.
+    asked: Option<Option<String>>,
     pki: watch::Sender<Arc<Pki>>,
 }
 
@@ -50,9 +69,9 @@ impl Renewal {
     pub fn new(
         settings: RenewalSettings,
         pki: Pki,
-        service: watch::Receiver<Option<ServiceNames>>,
+        service: watch::Receiver<Option<Said>>,
     ) -> Self {
-        Renewal { settings, service, pki: watch::Sender::new(Arc::new(pki)) }
+        Renewal { settings, service, asked: None, pki: watch::Sender::new(Arc::new(pki)) }
     }
 
     /// The PKI as it is now and as it becomes.
@@ -108,11 +127,11 @@ impl Renewal {
 
     async fn look(&mut self) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
         let RenewalSettings { namespace, around, config, directory, server } = &self.settings;
-        let names = self
-            .service
-            .borrow_and_update()
-            .as_ref()
-            .map(|service| Names::new(config, around, service));
+        let said = self.service.borrow_and_update().clone();
+        let names = said.as_ref().map(|said| Names::new(config, around, &said.names));
+        let asked = said.map(|said| said.asked);
+        // The other certificates were taken out of the Secret by whoever asked.
+        let serving_too = asked.is_some() && self.asked.is_some() && asked != self.asked;
         let found: Option<Value> =
             namespace.get("secrets", &format!("{}-certs", around.name)).await?;
         if found.is_none() {
@@ -126,7 +145,7 @@ impl Renewal {
         let (pki, mut changes) =
             secret::load_or_create(namespace, &around.name, None, found).await?;
         let before = Arc::clone(&self.pki.borrow());
-        let mut pki = pki.with_serving_of(&before);
+        let mut pki = if serving_too { pki } else { pki.with_serving_of(&before) };
         changes.extend(pki.complete(names.as_ref(), SystemTime::now())?);
         for change in &changes {
             tracing::info!(certificate = change.name, because = ?change.because, "certificate renewed");
@@ -135,6 +154,7 @@ impl Renewal {
             write_files(&pki, directory, server)?;
             self.pki.send_replace(Arc::new(pki));
         }
+        self.asked = asked.or(self.asked.take());
         Ok(())
     }
 }
@@ -143,7 +163,7 @@ impl Renewal {
 async fn follow(
     namespace: Namespace,
     name: String,
-    said: watch::Sender<Option<ServiceNames>>,
+    said: watch::Sender<Option<Said>>,
     stop: CancellationToken,
 ) {
     let mut pause = Duration::ZERO;
@@ -154,9 +174,9 @@ async fn follow(
                 Ok(services) => {
                     let mut services = std::pin::pin!(services);
                     while let Some(service) = services.next().await {
-                        let names = Some(ServiceNames::of(&service));
+                        let now = Some(Said::of(&service));
                         said.send_if_modified(|present| {
-                            std::mem::replace(present, names.clone()) != names
+                            std::mem::replace(present, now.clone()) != now
                         });
                     }
                     pause = Duration::from_secs(1);
@@ -199,7 +219,7 @@ mod tests {
             directory: directory.path().to_owned(),
             server: "https://127.0.0.1:8443".into(),
         };
-        let (service, said) = watch::channel(Some(ServiceNames::default()));
+        let (service, said) = watch::channel(Some(Said::default()));
         let renewal = Renewal::new(settings, pki, said);
         let (mut pki, stop) = (renewal.pki(), CancellationToken::new());
         let task = tokio::spawn(renewal.run(stop.clone()));
@@ -207,7 +227,7 @@ mod tests {
         let first = pki.borrow_and_update().get("apiserver.crt").unwrap().to_owned();
         let address =
             json!({ "status": { "loadBalancer": { "ingress": [{ "ip": "198.51.100.9" }] } } });
-        service.send_replace(Some(ServiceNames::of(&address)));
+        service.send_replace(Some(Said::of(&address)));
         pki.changed().await.unwrap();
         let second = pki.borrow_and_update().get("apiserver.crt").unwrap().to_owned();
         assert_ne!(first, second);
@@ -215,6 +235,15 @@ mod tests {
             std::fs::read_to_string(directory.path().join("apiserver.crt")).unwrap(),
             second
         );
+
+        // Someone asks for new ones: the shared ones were taken out of the Secret, this one is not in there.
+        let mut asking = address.clone();
+        asking["metadata"] =
+            json!({ "annotations": { "vcluster.loft.sh/certificates-asked": "now" } });
+        service.send_replace(Some(Said::of(&asking)));
+        pki.changed().await.unwrap();
+        let third = pki.borrow_and_update().get("apiserver.crt").unwrap().to_owned();
+        assert_ne!(second, third);
         stop.cancel();
         task.await.unwrap();
     }
@@ -241,7 +270,7 @@ mod tests {
         for ip in ["10.96.0.7", "10.96.0.8"] {
             service.changed().await.unwrap();
             let names = service.borrow_and_update().clone().unwrap();
-            assert_eq!(names.addresses, [ip.parse().unwrap()].into());
+            assert_eq!(names.names.addresses, [ip.parse().unwrap()].into());
         }
         stop.cancel();
         task.await.unwrap();

@@ -11,8 +11,8 @@ use jiff::{SignedDuration, Timestamp};
 use crate::mirror::Rule;
 use crate::resource::{NODES, SERVICES};
 use crate::{
-    Host, Key, Mirror, NodeUse, NotNow, Object, Op, Plan, Resource, Settings, Side, View, Virtual,
-    World, labels, names,
+    AfterLoss, Host, Key, Mirror, NodeUse, NotNow, Object, Op, Plan, Resource, Settings, Side,
+    View, Virtual, World, labels, names,
 };
 
 /// Nodes that pods of ours run on.
@@ -33,6 +33,10 @@ impl Mirror for Nodes {
     fn host_key(&self, key: &Virtual<Key>, settings: &Settings) -> Option<Host<Key>> {
         let name = names::node_service(key.name(), &settings.name);
         Some(Host(Key::new(&settings.host_namespace, &name)))
+    }
+
+    fn after_loss(&self) -> AfterLoss {
+        AfterLoss::Ours
     }
 
     /// Those on services are in the rules of services.

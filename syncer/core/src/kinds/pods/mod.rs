@@ -9,7 +9,7 @@
 use crate::metadata::Owner;
 use crate::mirror::{Mirror, Rule};
 use crate::resource::{NAMESPACES, NODES, PODS, SECRETS, SERVICES};
-use crate::{Host, Key, NotNow, Object, Plan, Resource, Settings, View, Virtual, World};
+use crate::{AfterLoss, Host, Key, NotNow, Object, Plan, Resource, Settings, View, Virtual, World};
 
 use super::namespaced_host_key;
 
@@ -76,6 +76,11 @@ impl Mirror for Pods {
 
     fn host_key(&self, key: &Virtual<Key>, settings: &Settings) -> Option<Host<Key>> {
         Some(namespaced_host_key(key, settings))
+    }
+
+    /// Its token is bound to the virtual pod that is gone, and what runs in it knows that pod's addresses.
+    fn after_loss(&self) -> AfterLoss {
+        AfterLoss::Replaced
     }
 
     fn owns_beside(&self, host: &Host<Object>, owner: &Owner, settings: &Settings) -> bool {
