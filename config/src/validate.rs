@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use crate::document::manifests;
 use crate::problem::Problem;
 use crate::scalars::Fragment;
-use crate::{Config, Toggle};
+use crate::{Config, DistroKind, K8s, Toggle};
 
 /// The minors of Kubernetes that the chart's flags are right for.
 const MINORS: std::ops::RangeInclusive<u32> = 30..=36;
@@ -17,6 +17,7 @@ pub fn validate(config: &Config) -> Vec<Problem> {
     let mut problems = Vec::new();
     store(config, &mut problems);
     high_availability(config, &mut problems);
+    distro(config, &mut problems);
     version(config, &mut problems);
     network(config, &mut problems);
     kinds(config, &mut problems);
@@ -78,14 +79,25 @@ fn high_availability(config: &Config, problems: &mut Vec<Problem>) {
     }
 }
 
+fn distro(config: &Config, problems: &mut Vec<Problem>) {
+    let distro = &config.control_plane.distro;
+    if distro.k8s.enabled && distro.eks.enabled {
+        let path = "controlPlane.distro.eks.enabled";
+        problems.push(Problem::error(path, "another distribution, k8s, is enabled too"));
+    }
+    let said = K8s { enabled: false, version: String::new(), ..distro.k8s.clone() };
+    if distro.kind() == DistroKind::Eks && said != K8s::default() {
+        let path = "controlPlane.distro.k8s";
+        let message = "only its version has an effect, since eks is the distribution that runs";
+        problems.push(
+            Problem::warning(path, message).hint("put the rest under controlPlane.distro.eks"),
+        );
+    }
+}
+
 fn version(config: &Config, problems: &mut Vec<Problem>) {
-    let k8s = &config.control_plane.distro.k8s;
-    let path = if k8s.version.is_empty() {
-        "controlPlane.distro.k8s.image.tag"
-    } else {
-        "controlPlane.distro.k8s.version"
-    };
-    let version = k8s.kubernetes_version();
+    let (version, key) = config.control_plane.distro.kubernetes_version();
+    let path = format!("controlPlane.distro.{key}");
     let mut parts = version.trim_start_matches('v').split(['.', '-', '+']).map(str::parse::<u32>);
     match (parts.next(), parts.next(), parts.next()) {
         (Some(Ok(1)), Some(Ok(minor)), Some(Ok(_))) => {

@@ -37,6 +37,11 @@ fn states_are_fresh() {
 }
 
 #[test]
+fn releases_of_eks_are_fresh() {
+    check("charts/vcluster/files/eks.json", &vcluster_config::render::eks());
+}
+
+#[test]
 fn reference_is_fresh() {
     check("docs/reference/values.md", &vcluster_config::render::reference(&upstream::charts()));
 }

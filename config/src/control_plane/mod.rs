@@ -9,7 +9,7 @@ mod store;
 
 pub use advanced::{Advanced, PodDisruptionBudget, ServiceAccount};
 pub use coredns::{CoreDns, CoreDnsDeployment, CoreDnsService};
-pub use distro::{ApiServer, Distro, DistroKind, K8s, Program, Scheduler};
+pub use distro::{ApiServer, Distro, DistroKind, Eks, K8s, Program, Scheduler};
 pub use expose::{Ingress, Proxy, Service};
 pub use stateful_set::{
     HighAvailability, Persistence, Probe, Probes, Retention, Scheduling, Security, StatefulSet,

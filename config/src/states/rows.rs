@@ -83,11 +83,6 @@ pub(crate) const ROWS: &[Row] = &[
         "this distribution is not there in this version",
         "use controlPlane.distro.k8s",
     ),
-    refused(
-        "controlPlane.distro.eks",
-        "this distribution is not there in this version",
-        "use controlPlane.distro.k8s",
-    ),
     accepted(
         "controlPlane.distro.k8s.resources",
         "it sized an init container that is not there; each program has its own",
@@ -159,6 +154,11 @@ pub(crate) const ROWS: &[Row] = &[
     ),
     refused(
         "controlPlane.distro.k8s.scheduler.enabled",
+        "the host's scheduler places every pod in this version",
+        "",
+    ),
+    refused(
+        "controlPlane.distro.eks.scheduler.enabled",
         "the host's scheduler places every pod in this version",
         "",
     ),

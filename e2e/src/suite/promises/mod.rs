@@ -8,6 +8,7 @@ mod create;
 mod create_again;
 mod daemons;
 mod delete;
+mod distros;
 mod dns;
 mod door;
 mod examples;
@@ -82,6 +83,7 @@ pub fn all() -> Vec<Promise> {
         list::PROMISE,
         inside_out::PROMISE,
         bad_input::PROMISE,
+        distros::EKS,
         examples::DEMO,
         examples::NESTED,
         examples::TEAMS,

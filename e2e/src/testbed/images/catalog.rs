@@ -5,6 +5,10 @@ use std::process::Command;
 
 use anyhow::{Context as _, Result, ensure};
 use sha2::{Digest as _, Sha256};
+use vcluster_config::images::{
+    EKS_COREDNS_REPOSITORY, EKS_COREDNS_VERSION, EKS_KUBERNETES_REPOSITORY, EKS_REGISTRY,
+    EKS_VERSION,
+};
 
 use super::archive::{Image, hex};
 use super::layer::Layer;
@@ -66,7 +70,11 @@ fn kubernetes(programs: &Programs, program: &str) -> Result<Image> {
     };
     // The public ones have an entrypoint /go-runner, which nobody's chart relies on; pods say their command.
     Ok(Image {
-        names: vec![format!("registry.k8s.io/{program}:{KUBERNETES}")],
+        names: vec![
+            format!("registry.k8s.io/{program}:{KUBERNETES}"),
+            // Not Amazon's build, but its name: what the chart asks for with `distro.eks`.
+            format!("{EKS_REGISTRY}/{EKS_KUBERNETES_REPOSITORY}/{program}:{EKS_VERSION}"),
+        ],
         layers: vec![layer],
         ..Image::default()
     })
@@ -104,7 +112,10 @@ fn kine(programs: &Programs) -> Result<Image> {
 
 fn coredns(programs: &Programs) -> Result<Image> {
     Ok(Image {
-        names: vec![format!("registry.k8s.io/coredns/coredns:{COREDNS}")],
+        names: vec![
+            format!("registry.k8s.io/coredns/coredns:{COREDNS}"),
+            format!("{EKS_REGISTRY}/{EKS_COREDNS_REPOSITORY}:{EKS_COREDNS_VERSION}"),
+        ],
         layers: vec![bare().low_port_program("/coredns", programs.path("coredns", "coredns")?)],
         entrypoint: vec!["/coredns".into()],
         user: format!("{NONROOT}:{NONROOT}"),
