@@ -12,6 +12,10 @@ pub const COREDNS_REPOSITORY: &str = "coredns/coredns";
 pub const KINE_REPOSITORY: &str = "rancher/kine";
 /// The version of kine.
 pub const KINE_VERSION: &str = "v0.17.5";
+/// The repository of etcd within [`KUBERNETES_REGISTRY`].
+pub const ETCD_REPOSITORY: &str = "etcd";
+/// The version of an etcd that the chart deploys.
+pub const ETCD_VERSION: &str = "3.7.3-0";
 /// Where EKS Distro publishes its images.
 pub const EKS_REGISTRY: &str = "public.ecr.aws";
 /// The folder of Kubernetes' programs within [`EKS_REGISTRY`].
@@ -20,6 +24,10 @@ pub const EKS_KUBERNETES_REPOSITORY: &str = "eks-distro/kubernetes";
 pub const EKS_COREDNS_REPOSITORY: &str = "eks-distro/coredns/coredns";
 /// The version of EKS Distro's CoreDNS.
 pub const EKS_COREDNS_VERSION: &str = "v1.13.2-eks-1-34-17";
+/// The repository of etcd within [`EKS_REGISTRY`].
+pub const EKS_ETCD_REPOSITORY: &str = "eks-distro/etcd-io/etcd";
+/// The version of EKS Distro's etcd.
+pub const EKS_ETCD_VERSION: &str = "v3.5.21-eks-1-34-17";
 /// The newest release of EKS Distro for each minor of Kubernetes, oldest first; of the chart's own minor the one that
 /// has [`KUBERNETES_VERSION`]. A tag names the release too, so it does not follow from Kubernetes' version. Source: the
 /// release pages of <https://github.com/aws/eks-distro>.

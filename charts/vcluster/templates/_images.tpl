@@ -1,8 +1,10 @@
-{{/* Images. Defaults are in values.yaml; the two constants stand in where a copy of the Go chart's
-     values names images that are not made for this chart. */}}
+{{/* Images. Defaults are in values.yaml; the constants stand in where a copy of the Go chart's values
+     names images that are not made for this chart, and for what another distribution brings. */}}
 
 {{- define "vcluster.kubernetesRegistry" -}}registry.k8s.io{{- end -}}
 {{- define "vcluster.syncerRepository" -}}ghcr.io/vcluster-rs/syncer{{- end -}}
+
+{{- define "vcluster.eksEtcd" -}}public.ecr.aws/eks-distro/etcd-io/etcd:v3.5.21-eks-1-34-17{{- end -}}
 
 {{/* REGISTRY/REPOSITORY:TAG; dict "root" $ "registry" R "repository" N "tag" T. The option
      `defaultImageRegistry` comes before every registry. */}}
@@ -54,4 +56,14 @@
 {{- end -}}
 {{- $tag := include "vcluster.kubernetesVersion" . | default $distro.image.tag -}}
 {{- include "vcluster.image" (dict "root" .root "registry" (.program.image.registry | default $registry) "repository" $repository "tag" (printf "v%s" (trimPrefix "v" $tag))) -}}
+{{- end -}}
+
+{{/* The image of etcd: the distribution's own, unless another repository is named. */}}
+{{- define "vcluster.etcdImage" -}}
+{{- $image := .Values.controlPlane.backingStore.etcd.deploy.statefulSet.image -}}
+{{- if and (eq (include "vcluster.distro" .) "eks") (eq $image.repository "etcd") -}}
+{{- $eks := regexSplit "[/:]" (include "vcluster.eksEtcd" .) -1 -}}
+{{- $image = dict "registry" (first $eks) "repository" (join "/" (initial (rest $eks))) "tag" (last $eks) -}}
+{{- end -}}
+{{- include "vcluster.image" (merge (dict "root" .) $image) -}}
 {{- end -}}

@@ -88,9 +88,14 @@ pub(crate) const ROWS: &[Row] = &[
         "it sized an init container that is not there; each program has its own",
     ),
     refused(
-        "controlPlane.backingStore.database.external",
-        "this store is not there in this version",
-        "use controlPlane.backingStore.database.embedded",
+        "controlPlane.backingStore.database.external.connector",
+        "databases are not made by the chart",
+        "use controlPlane.backingStore.database.external.dataSource",
+    ),
+    refused(
+        "controlPlane.backingStore.database.external.identityProvider",
+        "kine logs in with a password or a certificate",
+        "use controlPlane.backingStore.database.external.dataSource",
     ),
     accepted("controlPlane.backingStore.database.embedded.dataSource", "SQLite lies on the claim"),
     accepted(
@@ -110,9 +115,9 @@ pub(crate) const ROWS: &[Row] = &[
         "SQLite has no connection to protect",
     ),
     refused(
-        "controlPlane.backingStore.etcd",
-        "this store is not there in this version",
-        "use controlPlane.backingStore.database.embedded",
+        "controlPlane.backingStore.etcd.embedded",
+        "each program of the control plane runs in a container of its own",
+        "use controlPlane.backingStore.etcd.deploy",
     ),
     refused(
         "controlPlane.coredns.embedded",

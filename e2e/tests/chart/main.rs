@@ -12,3 +12,4 @@
 
 mod distros;
 mod render;
+mod stores;

@@ -2,7 +2,6 @@
 
 {{- define "vcluster.apiserver.args" -}}
 {{- $values := .Values -}}
-{{- $store := include "vcluster.store.endpoint" . -}}
 {{- $ours := list
   "--advertise-address=$(POD_IP)"
   "--allow-privileged=true"
@@ -10,7 +9,6 @@
   "--bind-address=$(BIND_ADDRESS)"
   "--client-ca-file=/pki/client-ca.crt"
   "--endpoint-reconciler-type=none"
-  (printf "--etcd-servers=%s" $store)
   "--kubelet-certificate-authority=/pki/ca.crt"
   "--kubelet-client-certificate=/pki/apiserver-kubelet-client.crt"
   "--kubelet-client-key=/pki/apiserver-kubelet-client.key"
@@ -33,6 +31,7 @@
   "--tls-cert-file=/pki/apiserver.crt"
   "--tls-private-key-file=/pki/apiserver.key"
 -}}
+{{- $ours = concat $ours (include "vcluster.store.args" . | fromYamlArray) | sortAlpha -}}
 {{- $distro := get $values.controlPlane.distro (include "vcluster.distro" .) -}}
 {{- include "vcluster.args" (dict "ours" $ours "extra" $distro.apiServer.extraArgs) -}}
 {{- end -}}
@@ -51,8 +50,15 @@
   command: {{ toYaml $program.command | nindent 4 }}
   args: {{ toYaml $program.extraArgs | nindent 4 }}
   {{- else }}
+  {{- with include "vcluster.store.peer" . }}
+  command: [/binaries/syncer, wait, --for, {{ . | quote }}, --]
+  args:
+    - kube-apiserver
+    {{- include "vcluster.apiserver.args" $ | nindent 4 }}
+  {{- else }}
   command: [kube-apiserver]
   args: {{- include "vcluster.apiserver.args" . | nindent 4 }}
+  {{- end }}
   {{- end }}
   env: {{- include "vcluster.env" (dict "root" . "ours" (list (include "vcluster.env.pod" .) (include "vcluster.env.host" .) (include "vcluster.env.go" .)) "extra" $distro.env) | nindent 4 }}
   ports:
@@ -71,7 +77,7 @@
   securityContext: {{- include "vcluster.containerSecurityContext" (dict "root" . "capabilities" (list "NET_BIND_SERVICE") "more" $distro.securityContext) | nindent 4 }}
   volumeMounts:
     - { name: certs, mountPath: /pki, readOnly: true }
-    {{- include "vcluster.store.mounts" . | nindent 4 }}
+    {{- include "vcluster.store.mounts" . | trim | nindent 4 }}
     {{- with include "vcluster.mounts.extra" . }}
     {{- . | nindent 4 }}
     {{- end }}

@@ -33,6 +33,7 @@ mod secrecy;
 mod services;
 mod stateful;
 mod store;
+mod stores;
 mod streams;
 mod volumes;
 mod without_syncer;
@@ -89,6 +90,10 @@ pub fn all() -> Vec<Promise> {
         examples::TEAMS,
         faults::HOST,
         faults::CAMPAIGN,
+        stores::ETCD,
+        stores::EXTERNAL_ETCD,
+        stores::POSTGRESQL,
+        stores::MYSQL,
     ]
 }
 

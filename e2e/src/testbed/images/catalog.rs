@@ -6,8 +6,8 @@ use std::process::Command;
 use anyhow::{Context as _, Result, ensure};
 use sha2::{Digest as _, Sha256};
 use vcluster_config::images::{
-    EKS_COREDNS_REPOSITORY, EKS_COREDNS_VERSION, EKS_KUBERNETES_REPOSITORY, EKS_REGISTRY,
-    EKS_VERSION,
+    EKS_COREDNS_REPOSITORY, EKS_COREDNS_VERSION, EKS_ETCD_REPOSITORY, EKS_ETCD_VERSION,
+    EKS_KUBERNETES_REPOSITORY, EKS_REGISTRY, EKS_VERSION,
 };
 
 use super::archive::{Image, hex};
@@ -88,7 +88,10 @@ fn etcd(programs: &Programs) -> Result<Image> {
     }
     let tag = ETCD.trim_start_matches('v');
     Ok(Image {
-        names: vec![format!("registry.k8s.io/etcd:{tag}-0")],
+        names: vec![
+            format!("registry.k8s.io/etcd:{tag}-0"),
+            format!("{EKS_REGISTRY}/{EKS_ETCD_REPOSITORY}:{EKS_ETCD_VERSION}"),
+        ],
         layers: vec![layer],
         workdir: "/".into(),
         ..Image::default()
