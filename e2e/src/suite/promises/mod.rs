@@ -1,6 +1,7 @@
 //! One file a promise, or a few that belong together.
 
 mod bad_input;
+mod changed;
 mod claims;
 mod connect;
 mod copies;
@@ -85,6 +86,7 @@ pub fn all() -> Vec<Promise> {
         inside_out::PROMISE,
         bad_input::PROMISE,
         distros::EKS,
+        changed::PROMISE,
         examples::DEMO,
         examples::NESTED,
         examples::TEAMS,
