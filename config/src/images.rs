@@ -12,9 +12,65 @@ pub const COREDNS_REPOSITORY: &str = "coredns/coredns";
 pub const KINE_REPOSITORY: &str = "rancher/kine";
 /// The version of kine.
 pub const KINE_VERSION: &str = "v0.17.5";
+/// The repository of etcd within [`KUBERNETES_REGISTRY`].
+pub const ETCD_REPOSITORY: &str = "etcd";
+/// The version of an etcd that the chart deploys.
+pub const ETCD_VERSION: &str = "3.7.3-0";
+/// Where EKS Distro publishes its images.
+pub const EKS_REGISTRY: &str = "public.ecr.aws";
+/// The folder of Kubernetes' programs within [`EKS_REGISTRY`].
+pub const EKS_KUBERNETES_REPOSITORY: &str = "eks-distro/kubernetes";
+/// The repository of CoreDNS within [`EKS_REGISTRY`].
+pub const EKS_COREDNS_REPOSITORY: &str = "eks-distro/coredns/coredns";
+/// The version of EKS Distro's CoreDNS.
+pub const EKS_COREDNS_VERSION: &str = "v1.13.2-eks-1-34-17";
+/// The repository of etcd within [`EKS_REGISTRY`].
+pub const EKS_ETCD_REPOSITORY: &str = "eks-distro/etcd-io/etcd";
+/// The version of EKS Distro's etcd.
+pub const EKS_ETCD_VERSION: &str = "v3.5.21-eks-1-34-17";
+/// The newest release of EKS Distro for each minor of Kubernetes, oldest first; of the chart's own minor the one that
+/// has [`KUBERNETES_VERSION`]. A tag names the release too, so it does not follow from Kubernetes' version. Source: the
+/// release pages of <https://github.com/aws/eks-distro>.
+pub const EKS_RELEASES: [(u32, &str); 7] = [
+    (30, "v1.30.14-eks-1-30-56"),
+    (31, "v1.31.14-eks-1-31-50"),
+    (32, "v1.32.13-eks-1-32-43"),
+    (33, "v1.33.13-eks-1-33-34"),
+    (34, EKS_VERSION),
+    (35, "v1.35.6-eks-1-35-12"),
+    (36, "v1.36.4-eks-1-36-9"),
+];
+/// The version of EKS Distro when none is asked for.
+pub const EKS_VERSION: &str = "v1.34.4-eks-1-34-17";
 /// The registry of this project's own image.
 pub const SYNCER_REGISTRY: &str = "ghcr.io";
 /// The repository of this project's own image.
 pub const SYNCER_REPOSITORY: &str = "vcluster-rs/syncer";
 /// The version of this project's own image: that of the program which was built with it.
 pub const SYNCER_VERSION: &str = env!("CARGO_PKG_VERSION");
+
+/// The release of EKS Distro for a version of Kubernetes such as `v1.33.2`: that of its minor.
+#[must_use]
+pub fn eks_release(version: &str) -> Option<&'static str> {
+    let rest = version.trim_start_matches('v').strip_prefix("1.")?;
+    let minor: u32 = rest.split('.').next()?.parse().ok()?;
+    EKS_RELEASES.iter().find(|(known, _)| *known == minor).map(|(_, tag)| *tag)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn releases_of_eks_are_of_their_minor_and_include_the_charts_own() {
+        for (minor, tag) in EKS_RELEASES {
+            assert!(tag.starts_with(&format!("v1.{minor}.")), "{tag}");
+            assert!(tag.contains(&format!("-eks-1-{minor}-")), "{tag}");
+        }
+        assert!(EKS_RELEASES.is_sorted());
+        assert_eq!(eks_release(KUBERNETES_VERSION), Some(EKS_VERSION));
+        assert!(EKS_VERSION.starts_with(KUBERNETES_VERSION));
+        assert_eq!(eks_release("1.33.9"), Some("v1.33.13-eks-1-33-34"));
+        assert_eq!(eks_release("1.12.0").or(eks_release("")).or(eks_release("1.x")), None);
+    }
+}

@@ -1,12 +1,13 @@
 //! Rules that concern more than one option. The command line runs them before Helm, the control
 //! plane at its start.
 
+mod stores;
+
 use std::net::IpAddr;
 
 use crate::document::manifests;
 use crate::problem::Problem;
-use crate::scalars::Fragment;
-use crate::{Config, Toggle};
+use crate::{Config, DistroKind, K8s};
 
 /// The minors of Kubernetes that the chart's flags are right for.
 const MINORS: std::ops::RangeInclusive<u32> = 30..=36;
@@ -15,8 +16,9 @@ const MINORS: std::ops::RangeInclusive<u32> = 30..=36;
 #[must_use]
 pub fn validate(config: &Config) -> Vec<Problem> {
     let mut problems = Vec::new();
-    store(config, &mut problems);
+    stores::check(config, &mut problems);
     high_availability(config, &mut problems);
+    distro(config, &mut problems);
     version(config, &mut problems);
     network(config, &mut problems);
     kinds(config, &mut problems);
@@ -24,44 +26,6 @@ pub fn validate(config: &Config) -> Vec<Problem> {
     let coredns = &config.control_plane.coredns.overwrite_manifests;
     problems.extend(manifests("controlPlane.coredns.overwriteManifests", coredns).err());
     problems
-}
-
-fn store(config: &Config, problems: &mut Vec<Problem>) {
-    let set = &config.control_plane.stateful_set;
-    if set.high_availability.replicas > 1 {
-        problems.push(
-            Problem::error(
-                "controlPlane.statefulSet.highAvailability.replicas",
-                "SQLite lies on one volume and cannot be shared by several control planes",
-            )
-            .hint("set it to 1"),
-        );
-    }
-    let persistence = &set.persistence;
-    let is_data = |object: Option<&serde_json::Value>| {
-        object.and_then(|object| object.as_str()) == Some("data")
-    };
-    if !persistence.data_volume.is_empty()
-        && !persistence.data_volume.iter().any(|volume| is_data(volume.get("name")))
-    {
-        problems.push(Problem::error(
-            "controlPlane.statefulSet.persistence.dataVolume",
-            "no volume in it is named data",
-        ));
-    }
-    let templates = &persistence.volume_claim_templates;
-    let claim_is_data =
-        |claim: &Fragment| is_data(claim.get("metadata").and_then(|metadata| metadata.get("name")));
-    if !templates.is_empty() && !templates.iter().any(claim_is_data) {
-        let path = "controlPlane.statefulSet.persistence.volumeClaimTemplates";
-        problems.push(Problem::error(path, "no claim in it has the metadata.name data"));
-    }
-    if persistence.volume_claim.enabled == Toggle::Off && persistence.data_volume.is_empty() {
-        problems.push(Problem::warning(
-            "controlPlane.statefulSet.persistence.volumeClaim.enabled",
-            "without a claim, everything in the virtual cluster is lost with its pod",
-        ));
-    }
 }
 
 fn high_availability(config: &Config, problems: &mut Vec<Problem>) {
@@ -78,14 +42,25 @@ fn high_availability(config: &Config, problems: &mut Vec<Problem>) {
     }
 }
 
+fn distro(config: &Config, problems: &mut Vec<Problem>) {
+    let distro = &config.control_plane.distro;
+    if distro.k8s.enabled && distro.eks.enabled {
+        let path = "controlPlane.distro.eks.enabled";
+        problems.push(Problem::error(path, "another distribution, k8s, is enabled too"));
+    }
+    let said = K8s { enabled: false, version: String::new(), ..distro.k8s.clone() };
+    if distro.kind() == DistroKind::Eks && said != K8s::default() {
+        let path = "controlPlane.distro.k8s";
+        let message = "only its version has an effect, since eks is the distribution that runs";
+        problems.push(
+            Problem::warning(path, message).hint("put the rest under controlPlane.distro.eks"),
+        );
+    }
+}
+
 fn version(config: &Config, problems: &mut Vec<Problem>) {
-    let k8s = &config.control_plane.distro.k8s;
-    let path = if k8s.version.is_empty() {
-        "controlPlane.distro.k8s.image.tag"
-    } else {
-        "controlPlane.distro.k8s.version"
-    };
-    let version = k8s.kubernetes_version();
+    let (version, key) = config.control_plane.distro.kubernetes_version();
+    let path = format!("controlPlane.distro.{key}");
     let mut parts = version.trim_start_matches('v').split(['.', '-', '+']).map(str::parse::<u32>);
     match (parts.next(), parts.next(), parts.next()) {
         (Some(Ok(1)), Some(Ok(minor)), Some(Ok(_))) => {

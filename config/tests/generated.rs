@@ -37,6 +37,11 @@ fn states_are_fresh() {
 }
 
 #[test]
+fn releases_of_eks_are_fresh() {
+    check("charts/vcluster/files/eks.json", &vcluster_config::render::eks());
+}
+
+#[test]
 fn reference_is_fresh() {
     check("docs/reference/values.md", &vcluster_config::render::reference(&upstream::charts()));
 }
@@ -73,14 +78,19 @@ fn schema_is_closed() {
     walk(&vcluster_config::schema(), "");
 }
 
-/// Templates name two images by themselves, for values that were copied from another chart.
+/// Templates name some images by themselves, for values that were copied from another chart and for EKS Distro.
 #[test]
 fn images_of_the_templates_are_those_of_the_values() {
-    use vcluster_config::images::{KUBERNETES_REGISTRY, SYNCER_REGISTRY, SYNCER_REPOSITORY};
+    use vcluster_config::images::{
+        EKS_ETCD_REPOSITORY, EKS_ETCD_VERSION, EKS_REGISTRY, KUBERNETES_REGISTRY, SYNCER_REGISTRY,
+        SYNCER_REPOSITORY,
+    };
     let templates = Path::new(env!("CARGO_MANIFEST_DIR")).join("../charts/vcluster/templates");
     let text = std::fs::read_to_string(templates.join("_images.tpl")).unwrap();
     assert!(text.contains(&format!("-}}}}{KUBERNETES_REGISTRY}{{{{-")));
     assert!(text.contains(&format!("-}}}}{SYNCER_REGISTRY}/{SYNCER_REPOSITORY}{{{{-")));
+    let etcd = format!("{EKS_REGISTRY}/{EKS_ETCD_REPOSITORY}:{EKS_ETCD_VERSION}");
+    assert!(text.contains(&format!("-}}}}{etcd}{{{{-")));
 }
 
 #[test]

@@ -1,8 +1,10 @@
-{{/* Images. Defaults are in values.yaml; the two constants stand in where a copy of the Go chart's
-     values names images that are not made for this chart. */}}
+{{/* Images. Defaults are in values.yaml; the constants stand in where a copy of the Go chart's values
+     names images that are not made for this chart, and for what another distribution brings. */}}
 
 {{- define "vcluster.kubernetesRegistry" -}}registry.k8s.io{{- end -}}
 {{- define "vcluster.syncerRepository" -}}ghcr.io/vcluster-rs/syncer{{- end -}}
+
+{{- define "vcluster.eksEtcd" -}}public.ecr.aws/eks-distro/etcd-io/etcd:v3.5.21-eks-1-34-17{{- end -}}
 
 {{/* REGISTRY/REPOSITORY:TAG; dict "root" $ "registry" R "repository" N "tag" T. The option
      `defaultImageRegistry` comes before every registry. */}}
@@ -21,13 +23,47 @@
 {{- end -}}
 {{- end -}}
 
+{{/* The key of the distribution that runs, under `controlPlane.distro`. */}}
+{{- define "vcluster.distro" -}}
+{{- ternary "eks" "k8s" .Values.controlPlane.distro.eks.enabled -}}
+{{- end -}}
+
+{{/* The version of Kubernetes that is asked for, as the distribution tags its images; may be empty.
+     dict "root" $ "program" VALUES. EKS Distro's tags name a release of its own, which is looked up. */}}
+{{- define "vcluster.kubernetesVersion" -}}
+{{- $distros := .root.Values.controlPlane.distro -}}
+{{- if eq (include "vcluster.distro" .root) "eks" -}}
+{{- $minor := regexFind "^1[.][0-9]+" (trimPrefix "v" $distros.k8s.version) -}}
+{{- $release := get (.root.Files.Get "files/eks.json" | fromJson) $minor -}}
+{{- $distros.eks.version | default .program.image.tag | default $release -}}
+{{- else -}}
+{{- $distros.k8s.version | default .program.image.tag -}}
+{{- end -}}
+{{- end -}}
+
 {{/* The image of a program of Kubernetes; dict "root" $ "program" VALUES. */}}
 {{- define "vcluster.kubernetesImage" -}}
-{{- $k8s := .root.Values.controlPlane.distro.k8s -}}
-{{- $registry := $k8s.image.registry -}}
-{{- if hasPrefix "loft-sh/" $k8s.image.repository -}}
+{{- $distro := get .root.Values.controlPlane.distro (include "vcluster.distro" .root) -}}
+{{- $registry := $distro.image.registry -}}
+{{- $folder := $distro.image.repository -}}
+{{- if hasPrefix "loft-sh/" $folder -}}
 {{- $registry = include "vcluster.kubernetesRegistry" . -}}
+{{- $folder = "" -}}
 {{- end -}}
-{{- $tag := $k8s.version | default .program.image.tag | default $k8s.image.tag -}}
-{{- include "vcluster.image" (dict "root" .root "registry" (.program.image.registry | default $registry) "repository" .program.image.repository "tag" (printf "v%s" (trimPrefix "v" $tag))) -}}
+{{- $repository := .program.image.repository -}}
+{{- if and $folder (not (contains "/" $repository)) -}}
+{{- $repository = printf "%s/%s" $folder $repository -}}
+{{- end -}}
+{{- $tag := include "vcluster.kubernetesVersion" . | default $distro.image.tag -}}
+{{- include "vcluster.image" (dict "root" .root "registry" (.program.image.registry | default $registry) "repository" $repository "tag" (printf "v%s" (trimPrefix "v" $tag))) -}}
+{{- end -}}
+
+{{/* The image of etcd: the distribution's own, unless another repository is named. */}}
+{{- define "vcluster.etcdImage" -}}
+{{- $image := .Values.controlPlane.backingStore.etcd.deploy.statefulSet.image -}}
+{{- if and (eq (include "vcluster.distro" .) "eks") (eq $image.repository "etcd") -}}
+{{- $eks := regexSplit "[/:]" (include "vcluster.eksEtcd" .) -1 -}}
+{{- $image = dict "registry" (first $eks) "repository" (join "/" (initial (rest $eks))) "tag" (last $eks) -}}
+{{- end -}}
+{{- include "vcluster.image" (merge (dict "root" .) $image) -}}
 {{- end -}}

@@ -15,12 +15,19 @@ app: vcluster
 release: {{ .Release.Name | quote }}
 {{- end -}}
 
-{{/* Metadata of an object: dict "root" $ "name" NAME "labels" MAP "annotations" MAP. */}}
+{{/* What the members of etcd are found by. */}}
+{{- define "vcluster.etcd.selector" -}}
+app: vcluster-etcd
+release: {{ .Release.Name | quote }}
+{{- end -}}
+
+{{/* Metadata of an object: dict "root" $ "name" NAME "labels" MAP "annotations" MAP, and "part" `etcd` for
+     what belongs to etcd. */}}
 {{- define "vcluster.metadata" -}}
 name: {{ .name }}
 namespace: {{ .root.Release.Namespace }}
 labels:
-  {{- include "vcluster.selector" .root | nindent 2 }}
+  {{- include (ternary "vcluster.etcd.selector" "vcluster.selector" (eq (.part | default "") "etcd")) .root | nindent 2 }}
   chart: {{ printf "%s-%s" .root.Chart.Name .root.Chart.Version | replace "+" "_" | quote }}
   heritage: {{ .root.Release.Service | quote }}
   app.kubernetes.io/name: vcluster

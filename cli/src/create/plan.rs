@@ -96,12 +96,18 @@ pub fn plan(request: &Request<'_>, facts: &Facts, mut sources: Sources) -> Resul
         && let Some(change) =
             facts.shape.as_ref().and_then(|old| old.change(&Shape::of(&values.values)))
     {
+        let (name, namespace) = (request.name, request.namespace);
         return Err(CliError::new(
             Kind::Refused,
-            format!("virtual cluster {} cannot be changed that far", request.name),
+            format!("virtual cluster {name} cannot be changed that far"),
         )
-        .because(change)
-        .hint(format!("vcluster create {}-2 ...", request.name)));
+        .because(change.what)
+        .hint(match change.keep {
+            Some(keep) => {
+                format!("vcluster create {name} -n {namespace} --upgrade --set {keep} ...")
+            }
+            None => format!("vcluster create {name}-2 ..."),
+        }));
     }
     let mut notices = values.notices;
     if keep_values {

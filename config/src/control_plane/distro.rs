@@ -9,6 +9,8 @@ section! {
     pub struct Distro {
         /// Kubernetes as it is published: kube-apiserver and kube-controller-manager.
         k8s: K8s = K8s::default(),
+        /// EKS Distro: the same programs as Amazon builds and patches them.
+        eks: Eks = Eks::default(),
     }
 }
 
@@ -17,14 +19,62 @@ section! {
 pub enum DistroKind {
     /// Kubernetes as it is published.
     K8s,
+    /// EKS Distro.
+    Eks,
+}
+
+impl DistroKind {
+    /// Its key under `controlPlane.distro`.
+    #[must_use]
+    pub fn key(self) -> &'static str {
+        match self {
+            DistroKind::K8s => "k8s",
+            DistroKind::Eks => "eks",
+        }
+    }
 }
 
 impl Distro {
     /// The distribution that runs: the enabled one, or `k8s`.
     #[must_use]
     pub fn kind(&self) -> DistroKind {
-        DistroKind::K8s
+        if self.eks.enabled { DistroKind::Eks } else { DistroKind::K8s }
     }
+
+    /// The version of Kubernetes that runs, with its `v`, as its images are tagged; and the key that says so.
+    #[must_use]
+    pub fn kubernetes_version(&self) -> (String, &'static str) {
+        let (version, key) = match self.kind() {
+            DistroKind::K8s => {
+                let K8s { version, api_server, image, .. } = &self.k8s;
+                first(&[
+                    (version, "k8s.version"),
+                    (&api_server.image.tag, "k8s.apiServer.image.tag"),
+                    (&image.tag, "k8s.image.tag"),
+                ])
+                .unwrap_or((images::KUBERNETES_VERSION, "k8s.image.tag"))
+            }
+            DistroKind::Eks => {
+                let Eks { version, api_server, image, .. } = &self.eks;
+                first(&[
+                    (version, "eks.version"),
+                    (&api_server.image.tag, "eks.apiServer.image.tag"),
+                ])
+                .or_else(|| {
+                    let release = images::eks_release(&self.k8s.version)?;
+                    Some((release, "k8s.version"))
+                })
+                .or_else(|| first(&[(&image.tag, "eks.image.tag")]))
+                .unwrap_or((images::EKS_VERSION, "eks.image.tag"))
+            }
+        };
+        (format!("v{}", version.trim_start_matches('v')), key)
+    }
+}
+
+/// The first of some values that is not empty.
+fn first<'a>(values: &[(&'a String, &'static str)]) -> Option<(&'a str, &'static str)> {
+    values.iter().find(|(value, _)| !value.is_empty()).map(|(value, key)| (value.as_str(), *key))
 }
 
 section! {
@@ -34,18 +84,43 @@ section! {
         enabled: bool = false,
         /// The version of Kubernetes, for example `v1.34.4`. Empty: the tag of the image.
         version: String = String::new(),
-        /// The image of every program that has none of its own below: its `registry`, and its
-        /// `tag` when `version` is empty. Each program's image is named after the program.
+        /// The image of every program that has none of its own below: its `registry`, the folder in
+        /// it (`repository`), and its `tag` when `version` is empty. Each program's image is named
+        /// after the program.
         image: Image = Image::of(images::KUBERNETES_REGISTRY, "", images::KUBERNETES_VERSION),
         /// When an image is pulled. Empty: Kubernetes' default.
         image_pull_policy: String = String::new(),
         /// The API server. What it may use is in `controlPlane.statefulSet.resources`.
         api_server: ApiServer = ApiServer::default(),
         /// The controllers of Kubernetes.
-        controller_manager: Program = Program::of("kube-controller-manager", Resources::of(
-            [("memory", "1Gi"), ("ephemeral-storage", "1Gi")],
-            [("cpu", "40m"), ("memory", "64Mi")],
-        )),
+        controller_manager: Program = Program::controller_manager(),
+        /// The scheduler. It only runs with `controlPlane.advanced.virtualScheduler`, or here.
+        scheduler: Scheduler = Scheduler::default(),
+        /// Environment variables of all these programs.
+        env: Vec<Fragment> = Vec::new(),
+        /// The security context of all these programs, merged into the safe default.
+        security_context: Fragment = Fragment::new(),
+    }
+}
+
+section! {
+    /// EKS Distro. What is not here is as with `k8s`.
+    pub struct Eks {
+        /// Whether it runs.
+        enabled: bool = false,
+        /// The version with the release of EKS Distro, for example `v1.34.4-eks-1-34-17`. Empty: the
+        /// release for the minor in `k8s.version`, or else the tag of the image.
+        version: String = String::new(),
+        /// The image of every program that has none of its own below: its `registry`, the folder in
+        /// it (`repository`), and its `tag` when no version is asked for. Each program's image is
+        /// named after the program.
+        image: Image = Image::of(images::EKS_REGISTRY, images::EKS_KUBERNETES_REPOSITORY, images::EKS_VERSION),
+        /// When an image is pulled. Empty: Kubernetes' default.
+        image_pull_policy: String = String::new(),
+        /// The API server. What it may use is in `controlPlane.statefulSet.resources`.
+        api_server: ApiServer = ApiServer::default(),
+        /// The controllers of Kubernetes.
+        controller_manager: Program = Program::controller_manager(),
         /// The scheduler. It only runs with `controlPlane.advanced.virtualScheduler`, or here.
         scheduler: Scheduler = Scheduler::default(),
         /// Environment variables of all these programs.
@@ -64,7 +139,8 @@ section! {
         command: Vec<String> = Vec::new(),
         /// Further arguments. One with the name of an argument of the chart replaces it.
         extra_args: Vec<String> = Vec::new(),
-        /// Its image. An empty registry or tag is that of the distribution.
+        /// Its image. An empty registry or tag is that of the distribution; a repository without a
+        /// slash is looked for in the distribution's folder.
         image: Image = Image::of("", "kube-apiserver", ""),
         /// When the image is pulled. Empty: that of the distribution.
         image_pull_policy: String = String::new(),
@@ -80,7 +156,8 @@ section! {
         command: Vec<String> = Vec::new(),
         /// Further arguments. One with the name of an argument of the chart replaces it.
         extra_args: Vec<String> = Vec::new(),
-        /// Its image. An empty registry or tag is that of the distribution.
+        /// Its image. An empty registry or tag is that of the distribution; a repository without a
+        /// slash is looked for in the distribution's folder.
         image: Image = Image::default(),
         /// When the image is pulled. Empty: that of the distribution.
         image_pull_policy: String = String::new(),
@@ -90,8 +167,13 @@ section! {
 }
 
 impl Program {
-    fn of(repository: &str, resources: Resources) -> Self {
-        Program { image: Image::of("", repository, ""), resources, ..Program::default() }
+    fn controller_manager() -> Self {
+        let resources = Resources::of(
+            [("memory", "1Gi"), ("ephemeral-storage", "1Gi")],
+            [("cpu", "40m"), ("memory", "64Mi")],
+        );
+        let image = Image::of("", "kube-controller-manager", "");
+        Program { image, resources, ..Program::default() }
     }
 }
 
@@ -104,7 +186,8 @@ section! {
         command: Vec<String> = Vec::new(),
         /// Further arguments. One with the name of an argument of the chart replaces it.
         extra_args: Vec<String> = Vec::new(),
-        /// Its image. An empty registry or tag is that of the distribution.
+        /// Its image. An empty registry or tag is that of the distribution; a repository without a
+        /// slash is looked for in the distribution's folder.
         image: Image = Image::of("", "kube-scheduler", ""),
         /// When the image is pulled. Empty: that of the distribution.
         image_pull_policy: String = String::new(),
@@ -113,17 +196,5 @@ section! {
             [("memory", "512Mi"), ("ephemeral-storage", "1Gi")],
             [("cpu", "20m"), ("memory", "32Mi")],
         ),
-    }
-}
-
-impl K8s {
-    /// The version of Kubernetes that runs, with its `v`.
-    #[must_use]
-    pub fn kubernetes_version(&self) -> String {
-        let version = [&self.version, &self.api_server.image.tag, &self.image.tag]
-            .into_iter()
-            .find(|it| !it.is_empty());
-        let version = version.map_or(images::KUBERNETES_VERSION, String::as_str);
-        format!("v{}", version.trim_start_matches('v'))
     }
 }

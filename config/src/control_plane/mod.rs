@@ -2,20 +2,27 @@
 
 mod advanced;
 mod coredns;
+mod database;
 mod distro;
+mod etcd;
 mod expose;
 mod stateful_set;
 mod store;
 
 pub use advanced::{Advanced, PodDisruptionBudget, ServiceAccount};
 pub use coredns::{CoreDns, CoreDnsDeployment, CoreDnsService};
-pub use distro::{ApiServer, Distro, DistroKind, K8s, Program, Scheduler};
+pub use database::{Database, EmbeddedDatabase, ExternalDatabase, SecretKey};
+pub use distro::{ApiServer, Distro, DistroKind, Eks, K8s, Program, Scheduler};
+pub use etcd::{
+    DeployedEtcd, Etcd, EtcdHighAvailability, EtcdPersistence, EtcdService, EtcdStatefulSet,
+    EtcdTls, EtcdVolumeClaim, ExternalEtcd,
+};
 pub use expose::{Ingress, Proxy, Service};
 pub use stateful_set::{
     HighAvailability, Persistence, Probe, Probes, Retention, Scheduling, Security, StatefulSet,
     VolumeClaim,
 };
-pub use store::{BackingStore, Database, EmbeddedDatabase};
+pub use store::{BackingStore, StoreKind};
 
 use crate::section::section;
 

@@ -1,7 +1,7 @@
 //! `controlPlane.backingStore`
 
-use crate::images;
-use crate::scalars::{Image, Resources};
+use super::database::Database;
+use super::etcd::Etcd;
 use crate::section::section;
 
 section! {
@@ -9,30 +9,58 @@ section! {
     pub struct BackingStore {
         /// A database, which kine makes look like etcd.
         database: Database = Database::default(),
+        /// etcd.
+        etcd: Etcd = Etcd::default(),
     }
 }
 
-section! {
-    /// A database, which kine makes look like etcd.
-    pub struct Database {
-        /// SQLite on the claim of the control plane.
-        embedded: EmbeddedDatabase = EmbeddedDatabase::default(),
-    }
-}
-
-section! {
+/// Where a virtual cluster keeps its objects.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StoreKind {
     /// SQLite on the claim of the control plane.
-    pub struct EmbeddedDatabase {
-        /// Whether it is used. It also is when no other store is enabled.
-        enabled: bool = false,
-        /// Further arguments of kine.
-        extra_args: Vec<String> = Vec::new(),
-        /// The image of kine.
-        image: Image = Image::of("docker.io", images::KINE_REPOSITORY, images::KINE_VERSION),
-        /// What kine may use.
-        resources: Resources = Resources::of(
-            [("memory", "512Mi"), ("ephemeral-storage", "1Gi")],
-            [("cpu", "20m"), ("memory", "32Mi")],
-        ),
+    Sqlite,
+    /// PostgreSQL or MySQL somewhere else.
+    ExternalDatabase,
+    /// An etcd that the chart deploys.
+    DeployedEtcd,
+    /// An etcd somewhere else.
+    ExternalEtcd,
+}
+
+impl StoreKind {
+    /// Whether several control planes can use it at a time.
+    #[must_use]
+    pub fn is_shared(self) -> bool {
+        self != StoreKind::Sqlite
+    }
+}
+
+impl BackingStore {
+    /// The keys of the stores that are enabled.
+    #[must_use]
+    pub fn enabled(&self) -> Vec<&'static str> {
+        [
+            ("database.embedded", self.database.embedded.enabled),
+            ("database.external", self.database.external.enabled),
+            ("etcd.deploy", self.etcd.deploy.enabled),
+            ("etcd.external", self.etcd.external.enabled),
+        ]
+        .into_iter()
+        .filter_map(|(key, enabled)| enabled.then_some(key))
+        .collect()
+    }
+
+    /// The store that is used: the enabled one, or SQLite.
+    #[must_use]
+    pub fn kind(&self) -> StoreKind {
+        if self.etcd.deploy.enabled {
+            StoreKind::DeployedEtcd
+        } else if self.etcd.external.enabled {
+            StoreKind::ExternalEtcd
+        } else if self.database.external.enabled {
+            StoreKind::ExternalDatabase
+        } else {
+            StoreKind::Sqlite
+        }
     }
 }

@@ -4,7 +4,7 @@ mod reference;
 mod refused;
 mod yaml;
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 pub use reference::{Upstream, reference};
 pub use refused::states;
@@ -34,6 +34,16 @@ pub fn schema() -> String {
         object.insert("$comment".into(), ORIGIN.into());
     }
     format!("{schema:#}\n")
+}
+
+/// The chart's `files/eks.json`: the tag of EKS Distro for each minor of Kubernetes.
+#[must_use]
+pub fn eks() -> String {
+    let tags: Map<String, Value> = crate::images::EKS_RELEASES
+        .iter()
+        .map(|(minor, tag)| (format!("1.{minor}"), (*tag).into()))
+        .collect();
+    format!("{:#}\n", Value::Object(tags))
 }
 
 /// The defaults in the order in which the types define them. (A JSON value would sort the keys; the

@@ -83,19 +83,19 @@ pub(crate) const ROWS: &[Row] = &[
         "this distribution is not there in this version",
         "use controlPlane.distro.k8s",
     ),
-    refused(
-        "controlPlane.distro.eks",
-        "this distribution is not there in this version",
-        "use controlPlane.distro.k8s",
-    ),
     accepted(
         "controlPlane.distro.k8s.resources",
         "it sized an init container that is not there; each program has its own",
     ),
     refused(
-        "controlPlane.backingStore.database.external",
-        "this store is not there in this version",
-        "use controlPlane.backingStore.database.embedded",
+        "controlPlane.backingStore.database.external.connector",
+        "databases are not made by the chart",
+        "use controlPlane.backingStore.database.external.dataSource",
+    ),
+    refused(
+        "controlPlane.backingStore.database.external.identityProvider",
+        "kine logs in with a password or a certificate",
+        "use controlPlane.backingStore.database.external.dataSource",
     ),
     accepted("controlPlane.backingStore.database.embedded.dataSource", "SQLite lies on the claim"),
     accepted(
@@ -115,9 +115,9 @@ pub(crate) const ROWS: &[Row] = &[
         "SQLite has no connection to protect",
     ),
     refused(
-        "controlPlane.backingStore.etcd",
-        "this store is not there in this version",
-        "use controlPlane.backingStore.database.embedded",
+        "controlPlane.backingStore.etcd.embedded",
+        "each program of the control plane runs in a container of its own",
+        "use controlPlane.backingStore.etcd.deploy",
     ),
     refused(
         "controlPlane.coredns.embedded",
@@ -159,6 +159,11 @@ pub(crate) const ROWS: &[Row] = &[
     ),
     refused(
         "controlPlane.distro.k8s.scheduler.enabled",
+        "the host's scheduler places every pod in this version",
+        "",
+    ),
+    refused(
+        "controlPlane.distro.eks.scheduler.enabled",
         "the host's scheduler places every pod in this version",
         "",
     ),

@@ -4,7 +4,9 @@
 //! namespaces with, waits for conditions ([`holds`](holds::holds)) and never for time to pass, and is cleaned up after.
 
 pub mod agreement;
+mod certificates;
 pub mod cluster;
+mod databases;
 mod evidence;
 pub mod holds;
 pub mod home;

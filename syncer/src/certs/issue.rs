@@ -107,8 +107,8 @@ mod tests {
     use x509_parser::pem::parse_x509_pem;
     use x509_parser::prelude::*;
 
-    use super::super::Pki;
-    use super::super::spec::{AUTHORITIES, CLIENTS};
+    use super::super::spec::{AUTHORITIES, CLIENTS, ETCD_CA, ETCD_CLIENTS, MEMBERS};
+    use super::super::{Pki, Wanted};
     use super::*;
 
     fn made() -> Pki {
@@ -117,7 +117,8 @@ mod tests {
             dns: ["kubernetes".to_owned()].into(),
             addresses: ["127.0.0.1".parse().unwrap()].into(),
         };
-        pki.complete(Some(&names), SystemTime::now()).unwrap();
+        let wanted = Wanted { serving: Some(&names), etcd: Some(&names) };
+        pki.complete(wanted, SystemTime::now()).unwrap();
         pki
     }
 
@@ -128,10 +129,11 @@ mod tests {
     #[test]
     fn every_certificate_is_signed_by_its_authority_and_by_no_other() {
         let pki = made();
-        for leaf in CLIENTS.into_iter().chain([&super::super::spec::SERVING]) {
+        let leaves = CLIENTS.into_iter().chain(MEMBERS).chain(ETCD_CLIENTS);
+        for leaf in leaves.chain([&super::super::spec::SERVING]) {
             let pem = parse(&pki, &format!("{}.crt", leaf.name));
             let certificate = pem.parse_x509().unwrap();
-            for authority in AUTHORITIES {
+            for authority in AUTHORITIES.into_iter().chain([&ETCD_CA]) {
                 let ca = parse(&pki, &format!("{}.crt", authority.name));
                 let ca = ca.parse_x509().unwrap();
                 let signed = certificate.verify_signature(Some(ca.public_key())).is_ok();
@@ -194,6 +196,8 @@ mod tests {
             ("ca.crt", "apiserver.crt", "sslserver"),
             ("client-ca.crt", "admin.crt", "sslclient"),
             ("front-proxy-ca.crt", "front-proxy-client.crt", "sslclient"),
+            ("etcd-ca.crt", "etcd-server.crt", "sslserver"),
+            ("etcd-ca.crt", "etcd-peer-client.crt", "sslclient"),
         ] {
             let output = std::process::Command::new("openssl")
                 .args(["verify", "-x509_strict", "-purpose", purpose, "-CAfile", ca, leaf])

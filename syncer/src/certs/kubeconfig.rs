@@ -218,11 +218,12 @@ mod tests {
     use kube::config::{KubeConfigOptions, Kubeconfig};
     use vcluster_config::load;
 
+    use super::super::Wanted;
     use super::*;
 
     fn pki() -> Pki {
         let mut pki = Pki::default();
-        pki.complete(None, SystemTime::now()).unwrap();
+        pki.complete(Wanted::default(), SystemTime::now()).unwrap();
         pki
     }
 

@@ -6,6 +6,7 @@
 //! kubelet-client-ca     signs the certificate with which the API server calls kubelets, and nothing else: who holds
 //!                       one is the API server, which has authorized the request already
 //! front-proxy-ca        signs the certificate with which the API server calls aggregated API servers
+//! etcd-ca               signs for an etcd of the chart's own: its members, and the API server as their client
 //! sa.key, sa.pub        sign service account tokens
 //! ```
 //! Secret `NAME-certs` of the host is the source of truth: authorities, service account keys and the client
@@ -30,7 +31,7 @@ pub use issue::Validity;
 pub use kubeconfig::{
     ExportError, ExportTarget, Login, export_server, kubeconfig, kubeconfig_secret,
 };
-pub use names::{Names, ServiceNames, Surroundings};
+pub use names::{Names, ServiceNames, Surroundings, etcd_names};
 pub use secret::{SecretError, from_secret, load_or_create, to_secret};
 pub use spec::{Authority, Leaf};
 
@@ -75,6 +76,15 @@ pub enum PkiError {
     Missing(String),
 }
 
+/// What a PKI is to hold besides what every virtual cluster needs.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Wanted<'a> {
+    /// The names of the API server's certificate. Without them it is left alone (Secret `NAME-certs` does not hold one).
+    pub serving: Option<&'a Names>,
+    /// The names of the members of an etcd of the chart's own.
+    pub etcd: Option<&'a Names>,
+}
+
 /// One thing that [`Pki::complete`] changed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Change {
@@ -91,18 +101,17 @@ impl Pki {
         Pki { files }
     }
 
-    /// Makes what is missing or due at `now`, and says what that was. `serving` are the names of the API server's
-    /// certificate; without them it is left alone (Secret `NAME-certs` does not hold one).
+    /// Makes what is missing or due at `now`, and says what that was.
     ///
     /// # Errors
     /// When an authority is damaged: making another would lock everybody out.
     pub fn complete(
         &mut self,
-        serving: Option<&Names>,
+        wanted: Wanted<'_>,
         now: SystemTime,
     ) -> Result<Vec<Change>, PkiError> {
         let mut changes = Vec::new();
-        for authority in spec::AUTHORITIES {
+        for authority in spec::AUTHORITIES.into_iter().chain(wanted.etcd.map(|_| &spec::ETCD_CA)) {
             if !self.has_pair(authority.name)? {
                 let (certificate, key) = issue::authority(authority, now)?;
                 self.put_pair(authority.name, certificate, key);
@@ -118,7 +127,15 @@ impl Pki {
         for leaf in spec::CLIENTS {
             changes.extend(self.complete_leaf(leaf, &Names::default(), now)?);
         }
-        if let Some(names) = serving {
+        if let Some(names) = wanted.etcd {
+            for leaf in spec::MEMBERS {
+                changes.extend(self.complete_leaf(leaf, names, now)?);
+            }
+            for leaf in spec::ETCD_CLIENTS {
+                changes.extend(self.complete_leaf(leaf, &Names::default(), now)?);
+            }
+        }
+        if let Some(names) = wanted.serving {
             changes.extend(self.complete_leaf(&spec::SERVING, names, now)?);
         }
         Ok(changes)

@@ -115,6 +115,29 @@ impl Names {
     }
 }
 
+/// What the members of an etcd that the chart deploys are called, by the API server and by each other; nothing when it
+/// deploys none. Every member by its own name: whoever holds the key of a wildcard could pose as members to come.
+#[must_use]
+pub fn etcd_names(config: &Config, around: &Surroundings) -> Option<Names> {
+    let etcd = &config.control_plane.backing_store.etcd.deploy;
+    if !etcd.enabled {
+        return None;
+    }
+    let Surroundings { name, namespace, .. } = around;
+    let mut names = Names::default();
+    names.add("localhost");
+    names.addresses.extend([IpAddr::V4(Ipv4Addr::LOCALHOST), IpAddr::V6(Ipv6Addr::LOCALHOST)]);
+    let members = (0..etcd.stateful_set.high_availability.replicas)
+        .map(|number| format!("{name}-etcd-{number}.{name}-etcd-headless"));
+    for text in members.chain([format!("{name}-etcd"), format!("{name}-etcd-headless")]) {
+        names.add(&text);
+        names.add(&format!("{text}.{namespace}"));
+        names.add(&format!("{text}.{namespace}.svc"));
+        names.add(&format!("{text}.{namespace}.svc.cluster.local"));
+    }
+    Some(names)
+}
+
 fn is_dns_name(text: &str) -> bool {
     let rest = text.strip_prefix("*.").unwrap_or(text);
     let label = |label: &str| {
@@ -187,6 +210,31 @@ mod tests {
                 "fd00:10:96::7",
             ]
         );
+    }
+
+    #[test]
+    fn members_of_etcd_are_named_one_by_one() {
+        let around = Surroundings {
+            name: "my-vc".into(),
+            namespace: "team-x".into(),
+            ..Surroundings::default()
+        };
+        let mut config = Config::default();
+        assert_eq!(etcd_names(&config, &around), None);
+        let etcd = &mut config.control_plane.backing_store.etcd.deploy;
+        etcd.enabled = true;
+        etcd.stateful_set.high_availability.replicas = 3;
+        let names = etcd_names(&config, &around).unwrap();
+        for name in [
+            "localhost",
+            "my-vc-etcd",
+            "my-vc-etcd.team-x.svc",
+            "my-vc-etcd-0.my-vc-etcd-headless",
+            "my-vc-etcd-2.my-vc-etcd-headless.team-x.svc.cluster.local",
+        ] {
+            assert!(names.dns.contains(name), "{name}");
+        }
+        assert!(!names.dns.iter().any(|name| name.contains('*') || name.contains("etcd-3")));
     }
 
     #[test]

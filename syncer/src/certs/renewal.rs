@@ -114,8 +114,12 @@ fn names_of(certificate: &X509Certificate<'_>) -> Option<Names> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Pki, spec};
+    use super::super::{Pki, Wanted, spec};
     use super::*;
+
+    fn serving_with(names: &Names) -> Wanted<'_> {
+        Wanted { serving: Some(names), etcd: None }
+    }
 
     const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
@@ -133,7 +137,7 @@ mod tests {
     #[test]
     fn a_leaf_is_renewed_with_thirty_days_left_and_not_before() {
         let (mut pki, now, names) = (Pki::default(), SystemTime::now(), names(&["a", "b"]));
-        pki.complete(Some(&names), now).unwrap();
+        pki.complete(serving_with(&names), now).unwrap();
         let Due::NotBefore(renew) = serving(&pki, &names, now) else { panic!("due at once") };
         let days = renew.duration_since(now).unwrap().as_secs_f64() / DAY.as_secs_f64();
         assert!((334.9..335.1).contains(&days), "{days}");
@@ -145,7 +149,7 @@ mod tests {
     #[test]
     fn names_are_compared_exactly() {
         let (mut pki, now) = (Pki::default(), SystemTime::now());
-        pki.complete(Some(&names(&["a", "b"])), now).unwrap();
+        pki.complete(serving_with(&names(&["a", "b"])), now).unwrap();
         assert_eq!(serving(&pki, &names(&["b", "a"]), now).reason(), None);
         assert_eq!(serving(&pki, &names(&["a"]), now), Due::Names);
         assert_eq!(serving(&pki, &names(&["a", "b", "c"]), now), Due::Names);
@@ -154,27 +158,43 @@ mod tests {
     #[test]
     fn a_second_look_changes_nothing_and_a_later_one_only_leaves() {
         let (mut pki, now) = (Pki::default(), SystemTime::now());
-        let first = pki.complete(Some(&names(&["a"])), now).unwrap();
+        let first = pki.complete(serving_with(&names(&["a"])), now).unwrap();
         assert_eq!(first.len(), 4 + 1 + 6 + 1);
-        assert_eq!(pki.complete(Some(&names(&["a"])), now).unwrap(), []);
+        assert_eq!(pki.complete(serving_with(&names(&["a"])), now).unwrap(), []);
         let authority = pki.get("client-ca.crt").unwrap().to_owned();
-        let later = pki.complete(Some(&names(&["a"])), now + DAY * 340).unwrap();
+        let later = pki.complete(serving_with(&names(&["a"])), now + DAY * 340).unwrap();
         assert_eq!(later.len(), 7);
         assert!(later.iter().all(|change| change.because == Due::Expires));
         assert_eq!(pki.get("client-ca.crt").unwrap(), authority);
     }
 
     #[test]
+    fn etcd_gets_certificates_where_the_chart_deploys_one() {
+        let (mut pki, now) = (Pki::default(), SystemTime::now());
+        pki.complete(Wanted::default(), now).unwrap();
+        assert!(pki.get("etcd-ca.crt").is_err());
+        let made = |pki: &mut Pki, names: &Names| -> Vec<&str> {
+            let changes = pki.complete(Wanted { serving: None, etcd: Some(names) }, now).unwrap();
+            changes.iter().map(|change| change.name).collect()
+        };
+        let all =
+            ["etcd-ca", "etcd-server", "etcd-peer", "etcd-peer-client", "apiserver-etcd-client"];
+        assert_eq!(made(&mut pki, &names(&["one"])), all);
+        assert_eq!(made(&mut pki, &names(&["one"])), [""; 0]);
+        assert_eq!(made(&mut pki, &names(&["two"])), ["etcd-server", "etcd-peer"]);
+    }
+
+    #[test]
     fn a_new_authority_makes_its_leaves_new() {
         let (mut pki, mut other, now) = (Pki::default(), Pki::default(), SystemTime::now());
-        pki.complete(None, now).unwrap();
-        other.complete(None, now).unwrap();
+        pki.complete(Wanted::default(), now).unwrap();
+        other.complete(Wanted::default(), now).unwrap();
         let mut files: std::collections::BTreeMap<String, String> =
             pki.files().map(|(name, text)| (name.to_owned(), text.to_owned())).collect();
         for file in ["client-ca.crt", "client-ca.key"] {
             files.insert(file.into(), other.get(file).unwrap().to_owned());
         }
-        let changes = Pki::from_files(files).complete(None, now).unwrap();
+        let changes = Pki::from_files(files).complete(Wanted::default(), now).unwrap();
         let names: Vec<&str> = changes.iter().map(|change| change.name).collect();
         assert_eq!(names, ["admin", "controller-manager", "scheduler", "syncer"]);
         assert!(changes.iter().all(|change| change.because == Due::Authority));
@@ -184,16 +204,16 @@ mod tests {
     fn damage_to_an_authority_is_an_error_and_to_a_leaf_is_not() {
         let now = SystemTime::now();
         let mut pki = Pki::default();
-        pki.complete(None, now).unwrap();
+        pki.complete(Wanted::default(), now).unwrap();
         let files: std::collections::BTreeMap<String, String> =
             pki.files().map(|(name, text)| (name.to_owned(), text.to_owned())).collect();
         let mut half = files.clone();
         half.remove("client-ca.key");
-        assert!(Pki::from_files(half).complete(None, now).is_err());
+        assert!(Pki::from_files(half).complete(Wanted::default(), now).is_err());
         let mut leaf = files;
         leaf.insert("syncer.crt".into(), "nonsense".into());
         leaf.remove("admin.key");
-        let changes = Pki::from_files(leaf).complete(None, now).unwrap();
+        let changes = Pki::from_files(leaf).complete(Wanted::default(), now).unwrap();
         let why: Vec<_> =
             changes.iter().map(|change| (change.name, change.because.clone())).collect();
         assert_eq!(why, [("admin", Due::Missing), ("syncer", Due::Unreadable)]);

@@ -7,7 +7,7 @@ use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use serde_json::{Map, Value, json};
 
-use super::{Change, Pki, PkiError};
+use super::{Change, Pki, PkiError, Wanted};
 use crate::namespace::{Denied, Namespace};
 
 /// Several pods may start at once; each turn one of them gets further.
@@ -52,13 +52,14 @@ pub fn to_secret(pki: &Pki) -> Map<String, Value> {
 pub async fn load_or_create(
     namespace: &Namespace,
     name: &str,
+    wanted: Wanted<'_>,
     owner: Option<&Value>,
     mut found: Option<Value>,
 ) -> Result<(Pki, Vec<Change>), SecretError> {
     let secret = format!("{name}-certs");
     for turn in 0..TURNS {
         let mut pki = found.as_ref().map(from_secret).unwrap_or_default();
-        let changes = pki.complete(None, SystemTime::now())?;
+        let changes = pki.complete(Wanted { serving: None, ..wanted }, SystemTime::now())?;
         if found.is_some() && changes.is_empty() {
             return Ok((pki, changes));
         }
@@ -107,7 +108,7 @@ mod tests {
     #[test]
     fn a_secret_holds_all_and_gives_it_back() {
         let mut pki = Pki::default();
-        pki.complete(None, SystemTime::now()).unwrap();
+        pki.complete(Wanted::default(), SystemTime::now()).unwrap();
         let secret = body(&pki, "my-vc", "team-x", None);
         assert_eq!(from_secret(&secret), pki);
         assert_eq!(secret["metadata"]["name"], "my-vc-certs");
@@ -123,11 +124,13 @@ mod tests {
     #[tokio::test]
     async fn the_first_pod_makes_it_and_the_next_takes_it() {
         let (host, asked) = scripted(&[], |_, _| None);
-        let (made, changes) = load_or_create(&host, "my-vc", None, None).await.unwrap();
+        let (made, changes) =
+            load_or_create(&host, "my-vc", Wanted::default(), None, None).await.unwrap();
         assert_eq!(changes.len(), 11);
         let found = host.get("secrets", "my-vc-certs").await.unwrap();
         asked.lock().unwrap().clear();
-        let (taken, changes) = load_or_create(&host, "my-vc", None, found).await.unwrap();
+        let (taken, changes) =
+            load_or_create(&host, "my-vc", Wanted::default(), None, found).await.unwrap();
         assert_eq!((&taken, changes.len()), (&made, 0));
         assert!(asked.lock().unwrap().is_empty(), "nothing to ask");
     }
@@ -135,9 +138,11 @@ mod tests {
     #[tokio::test]
     async fn whoever_was_quicker_wins() {
         let (host, asked) = scripted(&[], |_, _| None);
-        let (winner, _) = load_or_create(&host, "my-vc", None, None).await.unwrap();
+        let (winner, _) =
+            load_or_create(&host, "my-vc", Wanted::default(), None, None).await.unwrap();
         // It did not see the Secret when it looked.
-        let (loser, changes) = load_or_create(&host, "my-vc", None, None).await.unwrap();
+        let (loser, changes) =
+            load_or_create(&host, "my-vc", Wanted::default(), None, None).await.unwrap();
         assert_eq!((&loser, changes.len()), (&winner, 0));
         let asked = asked.lock().unwrap().clone();
         assert_eq!(asked, ["POST secrets", "POST secrets", "GET secrets/my-vc-certs"]);
@@ -146,14 +151,15 @@ mod tests {
     #[tokio::test]
     async fn what_is_missing_is_added_to_what_is_there_now() {
         let mut pki = Pki::default();
-        pki.complete(None, SystemTime::now()).unwrap();
+        pki.complete(Wanted::default(), SystemTime::now()).unwrap();
         let mut secret = body(&pki, "my-vc", "team-x", None);
         secret["metadata"]["resourceVersion"] = json!("5");
         secret["data"].as_object_mut().unwrap().retain(|name, _| !name.starts_with("syncer."));
         let (host, asked) = scripted(&[("secrets", secret.clone())], |_, _| None);
         // What the caller saw is older than what is there.
         secret["metadata"]["resourceVersion"] = json!("4");
-        let (fixed, changes) = load_or_create(&host, "my-vc", None, Some(secret)).await.unwrap();
+        let (fixed, changes) =
+            load_or_create(&host, "my-vc", Wanted::default(), None, Some(secret)).await.unwrap();
         assert_eq!(changes.iter().map(|change| change.name).collect::<Vec<_>>(), ["syncer"]);
         let kept = from_secret(&host.get("secrets", "my-vc-certs").await.unwrap().unwrap());
         assert_eq!(kept, fixed);

@@ -36,7 +36,10 @@ pub const KUBELET_CLIENT_CA: Authority =
 pub const FRONT_PROXY_CA: Authority =
     Authority { name: "front-proxy-ca", common_name: "kubernetes-front-proxy-ca" };
 
-/// Every authority.
+/// Signs everything between etcd, its members and its one client, and nothing else: etcd trusts whoever it signed.
+pub const ETCD_CA: Authority = Authority { name: "etcd-ca", common_name: "kubernetes-etcd-ca" };
+
+/// Every authority that all virtual clusters have.
 pub const AUTHORITIES: [&Authority; 4] = [&CA, &CLIENT_CA, &KUBELET_CLIENT_CA, &FRONT_PROXY_CA];
 
 /// The API server's serving certificate, one for each pod.
@@ -59,6 +62,31 @@ pub const CLIENTS: [&Leaf; 6] = [
     &client("syncer", &CLIENT_CA, "vcluster:syncer", "system:masters"),
     &client("apiserver-kubelet-client", &KUBELET_CLIENT_CA, "kube-apiserver-kubelet-client", ""),
     &client("front-proxy-client", &FRONT_PROXY_CA, "front-proxy-client", ""),
+];
+
+/// What members of an etcd of the chart's own show: to the API server, and to each other.
+pub const MEMBERS: [&Leaf; 2] = [
+    &Leaf {
+        name: "etcd-server",
+        authority: &ETCD_CA,
+        common_name: "etcd-server",
+        organization: "",
+        serves: true,
+    },
+    &Leaf {
+        name: "etcd-peer",
+        authority: &ETCD_CA,
+        common_name: "etcd-peer",
+        organization: "",
+        serves: true,
+    },
+];
+
+/// Who may ask such an etcd: its members, and the API server. They have no names: etcd would look each of them up before
+/// it lets a member in, and a member that has just moved is not in DNS yet.
+pub const ETCD_CLIENTS: [&Leaf; 2] = [
+    &client("etcd-peer-client", &ETCD_CA, "etcd-peer", ""),
+    &client("apiserver-etcd-client", &ETCD_CA, "kube-apiserver-etcd-client", ""),
 ];
 
 /// The programs that log in with a kubeconfig file, and with which certificate.

@@ -9,7 +9,7 @@ mod workload;
 use std::net::IpAddr;
 
 use serde_json::{Value, json};
-use vcluster_config::{Config, Fragment, Problem, images, manifests as parse};
+use vcluster_config::{Config, DistroKind, Fragment, Problem, images, manifests as parse};
 
 /// The namespace inside that everything here is in.
 pub const NAMESPACE: &str = "kube-system";
@@ -63,12 +63,20 @@ pub fn image(config: &Config) -> String {
     if !wanted.is_empty() {
         return wanted.clone();
     }
+    let (registry, repository, tag) = match config.control_plane.distro.kind() {
+        DistroKind::K8s => {
+            (images::KUBERNETES_REGISTRY, images::COREDNS_REPOSITORY, images::COREDNS_VERSION)
+        }
+        DistroKind::Eks => {
+            (images::EKS_REGISTRY, images::EKS_COREDNS_REPOSITORY, images::EKS_COREDNS_VERSION)
+        }
+    };
     let registry = match config.control_plane.advanced.default_image_registry.trim_end_matches('/')
     {
-        "" => images::KUBERNETES_REGISTRY,
+        "" => registry,
         registry => registry,
     };
-    format!("{registry}/{}:{}", images::COREDNS_REPOSITORY, images::COREDNS_VERSION)
+    format!("{registry}/{repository}:{tag}")
 }
 
 /// The text of key [`NODE_HOSTS`]: a line for each node, sorted.
@@ -191,6 +199,14 @@ mod tests {
             (&service["spec"]["type"], &service["metadata"]["annotations"]["a"]),
             (&"LoadBalancer".into(), &"b".into())
         );
+    }
+
+    #[test]
+    fn each_distribution_has_its_own() {
+        let objects = render("controlPlane: { distro: { eks: { enabled: true } } }");
+        let pod = &kind(&objects, "Deployment")["spec"]["template"]["spec"];
+        let image = pod["containers"][0]["image"].as_str().unwrap();
+        assert!(image.starts_with("public.ecr.aws/eks-distro/coredns/coredns:v1."), "{image}");
     }
 
     #[test]

@@ -19,7 +19,7 @@ use serde_json::{Value, json};
 use tokio::signal::unix::{SignalKind, signal};
 use vcluster_config::{Config, Loaded};
 
-use crate::certs::{self, Names, ServiceNames, Surroundings};
+use crate::certs::{self, Names, ServiceNames, Surroundings, Wanted};
 use crate::namespace::{Denied, Namespace};
 
 pub use facts::Facts;
@@ -147,8 +147,10 @@ async fn prepare_once(
     let service =
         service.ok_or_else(|| Soon(format!("Service {}/{name} is not there", host.name())))?;
     let owner = owner(&service).filter(|_| config.experimental.sync_settings.set_owner);
+    let members = certs::etcd_names(config, around);
+    let wanted = Wanted { serving: None, etcd: members.as_ref() };
     let (pki, facts) = tokio::join!(
-        certs::load_or_create(host, name, owner.as_ref(), secret),
+        certs::load_or_create(host, name, wanted, owner.as_ref(), secret),
         facts::find(host, name, config, around, &service, facts, owner.as_ref()),
     );
     let ((mut pki, changes), facts) = (pki.map_err(soften)?, facts?);
@@ -156,7 +158,7 @@ async fn prepare_once(
         tracing::info!(certificate = change.name, because = ?change.because, "certificate made");
     }
     let names = Names::new(config, around, &ServiceNames::of(&service));
-    pki.complete(Some(&names), SystemTime::now())?;
+    pki.complete(Wanted { serving: Some(&names), ..wanted }, SystemTime::now())?;
     let server = format!("https://127.0.0.1:{}", config.control_plane.proxy.port);
     certs::write_files(&pki, &args.pki, &server)
         .with_context(|| format!("certificates cannot be written to {}", args.pki.display()))?;

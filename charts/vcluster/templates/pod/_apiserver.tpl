@@ -2,7 +2,6 @@
 
 {{- define "vcluster.apiserver.args" -}}
 {{- $values := .Values -}}
-{{- $store := include "vcluster.store.endpoint" . -}}
 {{- $ours := list
   "--advertise-address=$(POD_IP)"
   "--allow-privileged=true"
@@ -10,7 +9,6 @@
   "--bind-address=$(BIND_ADDRESS)"
   "--client-ca-file=/pki/client-ca.crt"
   "--endpoint-reconciler-type=none"
-  (printf "--etcd-servers=%s" $store)
   "--kubelet-certificate-authority=/pki/ca.crt"
   "--kubelet-client-certificate=/pki/apiserver-kubelet-client.crt"
   "--kubelet-client-key=/pki/apiserver-kubelet-client.key"
@@ -33,26 +31,36 @@
   "--tls-cert-file=/pki/apiserver.crt"
   "--tls-private-key-file=/pki/apiserver.key"
 -}}
-{{- include "vcluster.args" (dict "ours" $ours "extra" $values.controlPlane.distro.k8s.apiServer.extraArgs) -}}
+{{- $ours = concat $ours (include "vcluster.store.args" . | fromYamlArray) | sortAlpha -}}
+{{- $distro := get $values.controlPlane.distro (include "vcluster.distro" .) -}}
+{{- include "vcluster.args" (dict "ours" $ours "extra" $distro.apiServer.extraArgs) -}}
 {{- end -}}
 
 {{- define "vcluster.apiserver" -}}
-{{- $program := .Values.controlPlane.distro.k8s.apiServer -}}
+{{- $distro := get .Values.controlPlane.distro (include "vcluster.distro" .) -}}
+{{- $program := $distro.apiServer -}}
 {{- $probes := .Values.controlPlane.statefulSet.probes -}}
 {{- $port := .Values.controlPlane.proxy.port -}}
 - name: kube-apiserver
   image: {{ include "vcluster.kubernetesImage" (dict "root" . "program" $program) | quote }}
-  {{- with $program.imagePullPolicy | default .Values.controlPlane.distro.k8s.imagePullPolicy }}
+  {{- with $program.imagePullPolicy | default $distro.imagePullPolicy }}
   imagePullPolicy: {{ . }}
   {{- end }}
   {{- if $program.command }}
   command: {{ toYaml $program.command | nindent 4 }}
   args: {{ toYaml $program.extraArgs | nindent 4 }}
   {{- else }}
+  {{- with include "vcluster.store.peer" . }}
+  command: [/binaries/syncer, wait, --for, {{ . | quote }}, --]
+  args:
+    - kube-apiserver
+    {{- include "vcluster.apiserver.args" $ | nindent 4 }}
+  {{- else }}
   command: [kube-apiserver]
   args: {{- include "vcluster.apiserver.args" . | nindent 4 }}
   {{- end }}
-  env: {{- include "vcluster.env" (dict "root" . "ours" (list (include "vcluster.env.pod" .) (include "vcluster.env.host" .) (include "vcluster.env.go" .)) "extra" .Values.controlPlane.distro.k8s.env) | nindent 4 }}
+  {{- end }}
+  env: {{- include "vcluster.env" (dict "root" . "ours" (list (include "vcluster.env.pod" .) (include "vcluster.env.host" .) (include "vcluster.env.go" .)) "extra" $distro.env) | nindent 4 }}
   ports:
     - { name: https, containerPort: {{ $port }} }
   {{- if $probes.startupProbe.enabled }}
@@ -66,10 +74,10 @@
   {{- end }}
   resources: {{- toYaml .Values.controlPlane.statefulSet.resources | nindent 4 }}
   # The published program carries this capability in its file and cannot be started without it.
-  securityContext: {{- include "vcluster.containerSecurityContext" (dict "root" . "capabilities" (list "NET_BIND_SERVICE") "more" .Values.controlPlane.distro.k8s.securityContext) | nindent 4 }}
+  securityContext: {{- include "vcluster.containerSecurityContext" (dict "root" . "capabilities" (list "NET_BIND_SERVICE") "more" $distro.securityContext) | nindent 4 }}
   volumeMounts:
     - { name: certs, mountPath: /pki, readOnly: true }
-    {{- include "vcluster.store.mounts" . | nindent 4 }}
+    {{- include "vcluster.store.mounts" . | trim | nindent 4 }}
     {{- with include "vcluster.mounts.extra" . }}
     {{- . | nindent 4 }}
     {{- end }}

@@ -11,7 +11,8 @@
 {{- end -}}
 
 {{- define "vcluster.controllerManager" -}}
-{{- $program := .Values.controlPlane.distro.k8s.controllerManager -}}
+{{- $distro := get .Values.controlPlane.distro (include "vcluster.distro" .) -}}
+{{- $program := $distro.controllerManager -}}
 {{- $several := gt (int .Values.controlPlane.statefulSet.highAvailability.replicas) 1 -}}
 {{- $ours := list
   "--authentication-kubeconfig=/pki/controller-manager.conf"
@@ -35,7 +36,7 @@
 -}}
 - name: kube-controller-manager
   image: {{ include "vcluster.kubernetesImage" (dict "root" . "program" $program) | quote }}
-  {{- with $program.imagePullPolicy | default .Values.controlPlane.distro.k8s.imagePullPolicy }}
+  {{- with $program.imagePullPolicy | default $distro.imagePullPolicy }}
   imagePullPolicy: {{ . }}
   {{- end }}
   {{- if $program.command }}
@@ -47,7 +48,7 @@
     - kube-controller-manager
     {{- include "vcluster.args" (dict "ours" $ours "extra" $program.extraArgs) | nindent 4 }}
   {{- end }}
-  env: {{- include "vcluster.env" (dict "root" . "ours" (list (include "vcluster.env.host" .) (include "vcluster.env.go" .)) "extra" .Values.controlPlane.distro.k8s.env) | nindent 4 }}
+  env: {{- include "vcluster.env" (dict "root" . "ours" (list (include "vcluster.env.host" .) (include "vcluster.env.go" .)) "extra" $distro.env) | nindent 4 }}
   livenessProbe:
     httpGet: { path: /healthz, port: 10257, scheme: HTTPS }
     initialDelaySeconds: 60
@@ -55,7 +56,7 @@
     timeoutSeconds: 5
     failureThreshold: 6
   resources: {{- toYaml $program.resources | nindent 4 }}
-  securityContext: {{- include "vcluster.containerSecurityContext" (dict "root" . "more" .Values.controlPlane.distro.k8s.securityContext) | nindent 4 }}
+  securityContext: {{- include "vcluster.containerSecurityContext" (dict "root" . "more" $distro.securityContext) | nindent 4 }}
   volumeMounts:
     - { name: certs, mountPath: /pki, readOnly: true }
     - { name: binaries, mountPath: /binaries, readOnly: true }

@@ -46,11 +46,13 @@
 {{- end -}}
 
 {{/* The variables of a program: ours and the user's, of which the last of a name counts (Helm cannot
-     upgrade a list that has a name twice). dict "root" $ "ours" LIST-OF-YAML "extra" LIST. */}}
+     upgrade a list that has a name twice). dict "root" $ "ours" LIST-OF-YAML "extra" LIST; the
+     control plane's own programs are those with a root. */}}
 {{- define "vcluster.env" -}}
 {{- $all := list -}}
 {{- range .ours }}{{ $all = concat $all (fromYamlArray .) }}{{ end -}}
-{{- $all = concat $all .root.Values.controlPlane.statefulSet.env (.extra | default list) -}}
+{{- if .root }}{{ $all = concat $all .root.Values.controlPlane.statefulSet.env }}{{ end -}}
+{{- $all = concat $all (.extra | default list) -}}
 {{- $last := dict -}}
 {{- range $all }}{{ $_ := set $last .name . }}{{ end -}}
 {{- $seen := dict -}}

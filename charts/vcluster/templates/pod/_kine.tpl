@@ -1,31 +1,52 @@
-{{/* kine: SQLite that looks like etcd. It listens on a socket only the pod's user can open; a port,
+{{/* kine: a database that looks like etcd. It listens on a socket only the pod's user can open; a port,
      even of the loopback address, could be reached through the host's `pods/portforward`. */}}
 
-{{- define "vcluster.store.endpoint" -}}unix:///run/kine/kine.sock{{- end -}}
+{{- define "vcluster.kine.endpoint" -}}unix:///run/kine/kine.sock{{- end -}}
 
-{{- define "vcluster.store.mounts" -}}
-- { name: kine, mountPath: /run/kine }
+{{- define "vcluster.kine.sqlite.args" -}}
+{{/* synchronous=FULL: what is acknowledged is on the disk, also when the power goes. */}}
+{{- $parameters := "_journal_mode=WAL&_synchronous=FULL&_busy_timeout=30000&_txlock=immediate&_stmt_cache_size=20&cache=shared" -}}
+- {{ printf "--endpoint=sqlite:///data/state.db?%s" $parameters }}
+{{- end -}}
+
+{{/* Where a database somewhere else is, with a password in it: never in an argument, which everybody who
+     may look at pods can read. */}}
+{{- define "vcluster.kine.dataSource" -}}
+{{- $secret := .Values.controlPlane.backingStore.database.external.dataSourceSecret -}}
+- name: KINE_ENDPOINT
+  valueFrom: { secretKeyRef: { name: {{ $secret.name | default (printf "vc-database-%s" .Release.Name) }}, key: {{ ternary $secret.key "dataSource" (not (empty $secret.name)) }} } }
 {{- end -}}
 
 {{- define "vcluster.kine" -}}
-{{- $kine := .Values.controlPlane.backingStore.database.embedded -}}
-{{/* synchronous=FULL: what is acknowledged is on the disk, also when the power goes. */}}
-{{- $parameters := "_journal_mode=WAL&_synchronous=FULL&_busy_timeout=30000&_txlock=immediate&_stmt_cache_size=20&cache=shared" -}}
-{{- $ours := list
-  (printf "--endpoint=sqlite:///data/state.db?%s" $parameters)
-  (printf "--listen-address=%s" (include "vcluster.store.endpoint" .))
-  "--metrics-bind-address=0"
--}}
+{{- $database := .Values.controlPlane.backingStore.database -}}
+{{- $external := eq (include "vcluster.store" .) "database.external" -}}
+{{- $kine := ternary $database.external $database.embedded $external -}}
+{{- $ours := list (printf "--listen-address=%s" (include "vcluster.kine.endpoint" .)) "--metrics-bind-address=0" -}}
+{{- $env := list -}}
+{{- if $external -}}
+{{- $tls := include "vcluster.store.tls" (dict "of" $kine "secret" $kine.tlsSecret "ca" "ca-file" "cert" "cert-file" "key" "key-file") -}}
+{{- $ours = concat $ours ($tls | fromYamlArray) -}}
+{{- $env = list (include "vcluster.kine.dataSource" .) -}}
+{{- else -}}
+{{- $ours = concat (include "vcluster.kine.sqlite.args" . | fromYamlArray) $ours -}}
+{{/* SQLite rewrites its file at start, and has no other place for that. */}}
+{{- $env = list "- { name: SQLITE_TMPDIR, value: /data }" -}}
+{{- end -}}
 - name: kine
   image: {{ include "vcluster.image" (merge (dict "root" .) $kine.image) | quote }}
   command: [kine]
   args: {{- include "vcluster.args" (dict "ours" $ours "extra" $kine.extraArgs) | nindent 4 }}
-  # SQLite rewrites its file at start, and has no other place for that.
-  env: {{- include "vcluster.env" (dict "root" . "ours" (list "- { name: SQLITE_TMPDIR, value: /data }" (include "vcluster.env.go" .))) | nindent 4 }}
+  env: {{- include "vcluster.env" (dict "root" . "ours" (append $env (include "vcluster.env.go" .))) | nindent 4 }}
   resources: {{- toYaml $kine.resources | nindent 4 }}
   securityContext: {{- include "vcluster.containerSecurityContext" (dict "root" .) | nindent 4 }}
   volumeMounts:
+    {{- if $external }}
+    {{- with include "vcluster.store.tlsMount" . }}
+    {{- . | nindent 4 }}
+    {{- end }}
+    {{- else }}
     - { name: data, mountPath: /data }
+    {{- end }}
     - { name: kine, mountPath: /run/kine }
     {{- with include "vcluster.mounts.extra" . }}
     {{- . | nindent 4 }}

@@ -6,7 +6,9 @@
 {{- $persistence := .Values.controlPlane.statefulSet.persistence -}}
 {{- if $persistence.volumeClaimTemplates }}true
 {{- else if $persistence.dataVolume }}
-{{- else if ne (toString $persistence.volumeClaim.enabled) "false" }}true
+{{- else if eq (toString $persistence.volumeClaim.enabled) "auto" -}}
+{{- if eq (include "vcluster.store" .) "database.embedded" }}true{{ end -}}
+{{- else if eq (toString $persistence.volumeClaim.enabled) "true" }}true
 {{- end -}}
 {{- end -}}
 
@@ -21,8 +23,16 @@
 {{ toYaml $persistence.binariesVolume }}
 - name: certs
   emptyDir: { medium: Memory, sizeLimit: 1Mi }
+{{- if include "vcluster.store.isKine" . }}
 - name: kine
   emptyDir: { medium: Memory, sizeLimit: 1Mi }
+{{- end }}
+{{- with include "vcluster.store.tlsSecret" . }}
+- name: store-tls
+  secret:
+    secretName: {{ . }}
+    defaultMode: 0440
+{{- end }}
 - name: vcluster-config
   secret:
     secretName: {{ printf "vc-config-%s" .Release.Name }}
@@ -37,20 +47,20 @@
 {{- end }}
 {{- end -}}
 
+{{/* Claim templates; the `persistence` of a StatefulSet. */}}
 {{- define "vcluster.claims" -}}
-{{- $persistence := .Values.controlPlane.statefulSet.persistence -}}
-{{- if $persistence.volumeClaimTemplates -}}
-{{ toYaml $persistence.volumeClaimTemplates }}
+{{- if .volumeClaimTemplates -}}
+{{ toYaml .volumeClaimTemplates }}
 {{- else -}}
 - metadata:
     name: data
   spec:
-    accessModes: {{- toYaml $persistence.volumeClaim.accessModes | nindent 6 }}
-    {{- with $persistence.volumeClaim.storageClass }}
+    accessModes: {{- toYaml .volumeClaim.accessModes | nindent 6 }}
+    {{- with .volumeClaim.storageClass }}
     storageClassName: {{ . }}
     {{- end }}
     resources:
       requests:
-        storage: {{ $persistence.volumeClaim.size }}
+        storage: {{ .volumeClaim.size }}
 {{- end }}
 {{- end -}}

@@ -2,6 +2,7 @@
 
 mod bad_input;
 mod certificates;
+mod changed;
 mod claims;
 mod connect;
 mod copies;
@@ -9,6 +10,7 @@ mod create;
 mod create_again;
 mod daemons;
 mod delete;
+mod distros;
 mod dns;
 mod door;
 mod examples;
@@ -33,6 +35,7 @@ mod secrecy;
 mod services;
 mod stateful;
 mod store;
+mod stores;
 mod streams;
 mod volumes;
 mod without_syncer;
@@ -84,11 +87,17 @@ pub fn all() -> Vec<Promise> {
         list::PROMISE,
         inside_out::PROMISE,
         bad_input::PROMISE,
+        distros::EKS,
+        changed::PROMISE,
         examples::DEMO,
         examples::NESTED,
         examples::TEAMS,
         faults::HOST,
         faults::CAMPAIGN,
+        stores::ETCD,
+        stores::EXTERNAL_ETCD,
+        stores::POSTGRESQL,
+        stores::MYSQL,
     ]
 }
 

@@ -5,6 +5,10 @@ use std::process::Command;
 
 use anyhow::{Context as _, Result, ensure};
 use sha2::{Digest as _, Sha256};
+use vcluster_config::images::{
+    EKS_COREDNS_REPOSITORY, EKS_COREDNS_VERSION, EKS_ETCD_REPOSITORY, EKS_ETCD_VERSION,
+    EKS_KUBERNETES_REPOSITORY, EKS_REGISTRY, EKS_VERSION,
+};
 
 use super::archive::{Image, hex};
 use super::layer::Layer;
@@ -66,7 +70,11 @@ fn kubernetes(programs: &Programs, program: &str) -> Result<Image> {
     };
     // The public ones have an entrypoint /go-runner, which nobody's chart relies on; pods say their command.
     Ok(Image {
-        names: vec![format!("registry.k8s.io/{program}:{KUBERNETES}")],
+        names: vec![
+            format!("registry.k8s.io/{program}:{KUBERNETES}"),
+            // Not Amazon's build, but its name: what the chart asks for with `distro.eks`.
+            format!("{EKS_REGISTRY}/{EKS_KUBERNETES_REPOSITORY}/{program}:{EKS_VERSION}"),
+        ],
         layers: vec![layer],
         ..Image::default()
     })
@@ -80,7 +88,10 @@ fn etcd(programs: &Programs) -> Result<Image> {
     }
     let tag = ETCD.trim_start_matches('v');
     Ok(Image {
-        names: vec![format!("registry.k8s.io/etcd:{tag}-0")],
+        names: vec![
+            format!("registry.k8s.io/etcd:{tag}-0"),
+            format!("{EKS_REGISTRY}/{EKS_ETCD_REPOSITORY}:{EKS_ETCD_VERSION}"),
+        ],
         layers: vec![layer],
         workdir: "/".into(),
         ..Image::default()
@@ -104,7 +115,10 @@ fn kine(programs: &Programs) -> Result<Image> {
 
 fn coredns(programs: &Programs) -> Result<Image> {
     Ok(Image {
-        names: vec![format!("registry.k8s.io/coredns/coredns:{COREDNS}")],
+        names: vec![
+            format!("registry.k8s.io/coredns/coredns:{COREDNS}"),
+            format!("{EKS_REGISTRY}/{EKS_COREDNS_REPOSITORY}:{EKS_COREDNS_VERSION}"),
+        ],
         layers: vec![bare().low_port_program("/coredns", programs.path("coredns", "coredns")?)],
         entrypoint: vec!["/coredns".into()],
         user: format!("{NONROOT}:{NONROOT}"),

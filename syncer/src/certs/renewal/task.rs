@@ -12,7 +12,9 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use vcluster_config::Config;
 
-use super::super::{Names, Pki, ServiceNames, Surroundings, read_files, secret, write_files};
+use super::super::{
+    Names, Pki, ServiceNames, Surroundings, Wanted, etcd_names, read_files, secret, write_files,
+};
 use crate::namespace::Namespace;
 
 /// How often the certificates are looked at, at least.
@@ -142,11 +144,13 @@ impl Renewal {
             )
             .into());
         }
+        let members = etcd_names(config, around);
+        let wanted = Wanted { serving: names.as_ref(), etcd: members.as_ref() };
         let (pki, mut changes) =
-            secret::load_or_create(namespace, &around.name, None, found).await?;
+            secret::load_or_create(namespace, &around.name, wanted, None, found).await?;
         let before = Arc::clone(&self.pki.borrow());
         let mut pki = if serving_too { pki } else { pki.with_serving_of(&before) };
-        changes.extend(pki.complete(names.as_ref(), SystemTime::now())?);
+        changes.extend(pki.complete(wanted, SystemTime::now())?);
         for change in &changes {
             tracing::info!(certificate = change.name, because = ?change.because, "certificate renewed");
         }
@@ -206,7 +210,8 @@ mod tests {
     async fn a_new_name_of_the_service_is_in_the_certificate_at_once() {
         let directory = tempfile::tempdir().unwrap();
         let (host, _) = scripted(&[], |_, _| None);
-        let (pki, _) = secret::load_or_create(&host, "my-vc", None, None).await.unwrap();
+        let (pki, _) =
+            secret::load_or_create(&host, "my-vc", Wanted::default(), None, None).await.unwrap();
         let around = Surroundings {
             name: "my-vc".into(),
             namespace: "team-x".into(),
