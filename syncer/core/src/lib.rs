@@ -27,7 +27,7 @@ pub mod skew;
 pub mod world;
 
 pub use key::Key;
-pub use mirror::{Gone, Keep, Mirror, View};
+pub use mirror::{Gone, Keep, Mirror, Rule, View};
 pub use object::Object;
 pub use plan::{Act, NotNow, Note, Op, PatchForm, Plan};
 pub use refusal::Refusal;

@@ -37,6 +37,13 @@ pub use spec::{Authority, Leaf};
 use renewal::Due;
 
 /// All keys and certificates, by the file name they go under (`ca.crt`, `admin.key` ...), as PEM text.
+use vcluster_syncer_core::Rule;
+
+/// The rights on the host that keeping the PKI takes: its Secret, and the Service that names are read from.
+pub const RULES: &[Rule] = &[
+    Rule { group: "", resources: &["services"], verbs: &["get", "watch"], in_admin: true },
+    Rule { group: "", resources: &["secrets"], verbs: &["create", "get", "patch"], in_admin: true },
+];
 #[derive(Clone, PartialEq, Eq, Default)]
 pub struct Pki {
     files: BTreeMap<String, String>,

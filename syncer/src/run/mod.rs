@@ -5,10 +5,10 @@
 
 mod clusters;
 mod inside;
-mod kinds;
+pub(crate) mod kinds;
 mod manifests;
 mod nodes;
-mod publish;
+pub(crate) mod publish;
 mod renewing;
 
 use std::net::{IpAddr, SocketAddr};
@@ -28,6 +28,7 @@ use crate::kubelet::KubeletMetrics;
 use crate::lease::{Election, Timing, lease_name};
 use crate::logging::LogLevel;
 use crate::shutdown::Shutdown;
+use crate::rights;
 use clusters::Cluster;
 
 /// Time between SIGTERM and giving up on what is under way. Less than the pod's grace period.
@@ -115,6 +116,12 @@ pub async fn run(args: RunArgs, log_level: LogLevel) -> anyhow::Result<()> {
     let work = async {
         let host = clusters::host(&args).await?;
         publish::kubeconfigs(&host.api, &config, &args).await?;
+        tokio::spawn(rights::notice(
+            host.api.client().clone(),
+            args.namespace.clone(),
+            config.clone(),
+            health.register("rights", Gate::Notice),
+        ));
         renewing::start(&args, &config, &host.api, &shutdown)?;
         let inside = clusters::inside(&args).await?;
         let settings = clusters::settings(&args, &config, &host, &inside).await?;

@@ -6,11 +6,17 @@ use anyhow::Context as _;
 use serde_json::json;
 use vcluster_config::Config;
 use vcluster_syncer_core::resource::{SECRETS, SERVICES};
-use vcluster_syncer_core::{Key, Object, PatchForm, diff};
+use vcluster_syncer_core::{Key, Object, PatchForm, Rule, diff};
 
 use super::RunArgs;
 use crate::certs::{self, ExportTarget, Login};
 use crate::engine::api::{Api, ApiError};
+
+/// The rights on the host that it takes.
+pub const RULES: &[Rule] = &[
+    Rule { group: "", resources: &["services"], verbs: &["get"], in_admin: true },
+    Rule { group: "", resources: &["secrets"], verbs: &["create", "get", "patch"], in_admin: true },
+];
 
 /// Writes them, and tries again until the host takes them: without Secret `vc-NAME` nobody can connect.
 ///

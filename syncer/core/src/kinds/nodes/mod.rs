@@ -35,9 +35,8 @@ impl Mirror for Nodes {
         Some(Host(Key::new(&settings.host_namespace, &name)))
     }
 
-    /// Those on services are in the rules of services.
     fn rules(&self) -> &'static [Rule] {
-        &[]
+        &[Rule { group: "", resources: &["services"], verbs: super::MIRRORED, in_admin: true }]
     }
 
     fn plan(&self, view: &View, world: &dyn World, settings: &Settings) -> Result<Plan, NotNow> {
