@@ -27,8 +27,8 @@ use crate::engine::Engine;
 use crate::kubelet::KubeletMetrics;
 use crate::lease::{Election, Timing, lease_name};
 use crate::logging::LogLevel;
-use crate::shutdown::Shutdown;
 use crate::rights;
+use crate::shutdown::Shutdown;
 use clusters::Cluster;
 
 /// Time between SIGTERM and giving up on what is under way. Less than the pod's grace period.
@@ -115,13 +115,13 @@ pub async fn run(args: RunArgs, log_level: LogLevel) -> anyhow::Result<()> {
 
     let work = async {
         let host = clusters::host(&args).await?;
-        publish::kubeconfigs(&host.api, &config, &args).await?;
         tokio::spawn(rights::notice(
             host.api.client().clone(),
             args.namespace.clone(),
             config.clone(),
             health.register("rights", Gate::Notice),
         ));
+        publish::kubeconfigs(&host.api, &config, &args).await?;
         renewing::start(&args, &config, &host.api, &shutdown)?;
         let inside = clusters::inside(&args).await?;
         let settings = clusters::settings(&args, &config, &host, &inside).await?;
@@ -148,11 +148,18 @@ pub async fn run(args: RunArgs, log_level: LogLevel) -> anyhow::Result<()> {
             shutdown.clone(),
         )?;
         let dns = inside::keep_dns(inside.api.clone(), config.clone(), started.clone(), dns_check);
+        let exports = publish::keep(
+            host.api.clone(),
+            inside.api.client().clone(),
+            config.clone(),
+            args.clone(),
+            health.register("exports", Gate::Notice),
+        );
         tokio::spawn(async move {
             let mut leading = leading;
             // Fails only when the syncer is stopping.
             if leading.wait_for(|leads| *leads).await.is_ok() {
-                dns.await;
+                tokio::join!(dns, exports);
             }
         });
         anyhow::Ok((started, servers))
