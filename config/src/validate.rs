@@ -1,6 +1,8 @@
 //! Rules that concern more than one option. The command line runs them before Helm, the control
 //! plane at its start.
 
+mod access;
+
 use std::net::IpAddr;
 
 use crate::document::manifests;
@@ -21,6 +23,7 @@ pub fn validate(config: &Config) -> Vec<Problem> {
     network(config, &mut problems);
     kinds(config, &mut problems);
     budget(config, &mut problems);
+    access::check(config, &mut problems);
     let coredns = &config.control_plane.coredns.overwrite_manifests;
     problems.extend(manifests("controlPlane.coredns.overwriteManifests", coredns).err());
     problems

@@ -91,6 +91,7 @@ fn installs(name: &str, defaults: &str) {
     assert!(
         spoken.iter().all(|section| [
             "networking",
+            "policies",
             "controlPlane",
             "deploy",
             "experimental",

@@ -10,7 +10,7 @@ mod store;
 pub use advanced::{Advanced, PodDisruptionBudget, ServiceAccount};
 pub use coredns::{CoreDns, CoreDnsDeployment, CoreDnsService};
 pub use distro::{ApiServer, Distro, DistroKind, K8s, Program, Scheduler};
-pub use expose::{Ingress, Proxy, Service};
+pub use expose::{Ingress, Proxy, Service, ServiceMonitor, TlsRoute};
 pub use stateful_set::{
     HighAvailability, Persistence, Probe, Probes, Retention, Scheduling, Security, StatefulSet,
     VolumeClaim,
@@ -34,8 +34,13 @@ section! {
         service: Service = Service::default(),
         /// An Ingress to the API server.
         ingress: Ingress = Ingress::default(),
+        /// A TLSRoute to the API server, for a Gateway whose listener passes TLS through.
+        tls_route: TlsRoute = TlsRoute::default(),
         /// The pod of the control plane.
         stateful_set: StatefulSet = StatefulSet::default(),
+        /// A ServiceMonitor, by which a Prometheus operator finds the metrics of the syncer and of
+        /// the API server.
+        service_monitor: ServiceMonitor = ServiceMonitor::default(),
         /// What few people change.
         advanced: Advanced = Advanced::default(),
     }

@@ -17,6 +17,7 @@ pub mod mirror;
 pub mod names;
 pub mod object;
 pub mod plan;
+pub mod pod_security;
 pub mod quantity;
 pub mod refusal;
 pub mod resource;

@@ -3,6 +3,7 @@
 //! The own door first, so that whoever waits can see for what; then the kubeconfig for clients, which needs no API
 //! server; then, as soon as the virtual API server answers, the engine, the kubelet API and CoreDNS.
 
+mod central_admission;
 mod clusters;
 mod inside;
 pub(crate) mod kinds;
@@ -155,11 +156,16 @@ pub async fn run(args: RunArgs, log_level: LogLevel) -> anyhow::Result<()> {
             args.clone(),
             health.register("exports", Gate::Notice),
         );
+        let webhooks = central_admission::keep(
+            inside.api.clone(),
+            config.clone(),
+            health.register("central-admission", Gate::Notice),
+        );
         tokio::spawn(async move {
             let mut leading = leading;
             // Fails only when the syncer is stopping.
             if leading.wait_for(|leads| *leads).await.is_ok() {
-                tokio::join!(dns, exports);
+                tokio::join!(dns, exports, webhooks);
             }
         });
         anyhow::Ok((started, servers))

@@ -10,5 +10,9 @@
     reason = "a test says what it expects by panicking"
 )]
 
+mod exposure;
+mod isolation;
+mod policies;
+mod reach;
 mod render;
 mod rights;

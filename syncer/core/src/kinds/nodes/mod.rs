@@ -6,6 +6,8 @@
 mod object;
 mod service;
 
+pub use service::KUBELET_PORTS;
+
 use jiff::{SignedDuration, Timestamp};
 
 use crate::mirror::Rule;

@@ -27,7 +27,7 @@ pub mod hosts;
 pub mod inside;
 mod judge;
 pub mod marks;
-mod paths;
+pub(crate) mod paths;
 pub mod references;
 mod resize;
 mod service_links;
