@@ -11,6 +11,7 @@ mod delete;
 mod dns;
 mod door;
 mod examples;
+mod exports;
 mod expose;
 mod extensions;
 mod faults;
@@ -18,6 +19,7 @@ mod idle;
 mod in_cluster;
 mod inside_out;
 mod interrupted;
+mod isolation;
 mod jobs;
 mod list;
 mod logs;
@@ -58,6 +60,10 @@ pub fn all() -> Vec<Promise> {
         rights::ADMIN,
         rights::WITHOUT,
         without_syncer::PROMISE,
+        isolation::RESTRICTED,
+        isolation::ISOLATED,
+        isolation::CENTRAL,
+        exports::PROMISE,
         expose::PROMISE,
         nodes::PROMISE,
         daemons::PROMISE,
