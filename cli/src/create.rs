@@ -39,6 +39,8 @@ pub struct CreateOptions {
     pub kubernetes_version: Option<String>,
     /// `--expose`
     pub expose: bool,
+    /// `--isolate`
+    pub isolate: bool,
     /// Upgrade if it exists.
     pub upgrade: bool,
     /// Make the namespace if it is missing.
@@ -178,6 +180,7 @@ pub mod tests {
             distro: None,
             kubernetes_version: None,
             expose: false,
+            isolate: false,
             upgrade: false,
             create_namespace: true,
             reuse_namespace: false,

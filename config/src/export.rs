@@ -1,5 +1,9 @@
 //! `exportKubeConfig`
 
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::scalars::Labels;
 use crate::section::section;
 
 section! {
@@ -43,19 +47,37 @@ section! {
 }
 
 section! {
-    /// A further Secret with a kubeconfig.
+    /// A further Secret for clients.
     pub struct AdditionalSecret {
-        /// The name of the Secret.
+        /// The name of the Secret. Empty: `vc-NAME`, which makes sense in another namespace only.
         name: String = String::new(),
         /// Its namespace. Empty: that of the control plane. Another one needs rights there.
         namespace: String = String::new(),
-        /// The name of the context.
+        /// What it holds: `kubeconfig`, or `argocd` for a cluster that Argo CD finds by itself.
+        format: ExportFormat = ExportFormat::Kubeconfig,
+        /// Extra labels.
+        labels: Labels = Labels::new(),
+        /// Extra annotations.
+        annotations: Labels = Labels::new(),
+        /// The name of the context, or of the cluster in Argo CD.
         context: String = String::new(),
-        /// The address that it points to.
+        /// The address that it points to. Empty: that of `exportKubeConfig.server`, or for Argo CD
+        /// the Service within the host cluster.
         server: String = String::new(),
         /// Whether clients skip the check of the server's certificate.
         insecure: bool = false,
         /// A service account of the virtual cluster to log in as.
         service_account: ExportServiceAccount = ExportServiceAccount::default(),
     }
+}
+
+/// The form of an exported Secret.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum ExportFormat {
+    /// A kubeconfig, and its certificates or its token by themselves.
+    #[default]
+    Kubeconfig,
+    /// A cluster of Argo CD: <https://argo-cd.readthedocs.io/en/stable/operator-manual/declarative-setup/#clusters>.
+    ArgoCd,
 }

@@ -1,6 +1,7 @@
 //! Rules that concern more than one option. The command line runs them before Helm, the control
 //! plane at its start.
 
+mod access;
 mod stores;
 
 use std::net::IpAddr;
@@ -23,6 +24,7 @@ pub fn validate(config: &Config) -> Vec<Problem> {
     network(config, &mut problems);
     kinds(config, &mut problems);
     budget(config, &mut problems);
+    access::check(config, &mut problems);
     let coredns = &config.control_plane.coredns.overwrite_manifests;
     problems.extend(manifests("controlPlane.coredns.overwriteManifests", coredns).err());
     problems

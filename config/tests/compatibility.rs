@@ -54,6 +54,7 @@ fn installs(name: &str, defaults: &str) {
     assert!(
         spoken.iter().all(|section| [
             "networking",
+            "policies",
             "controlPlane",
             "deploy",
             "experimental",
@@ -111,6 +112,8 @@ fn every_key_of_the_classic_charts_went_somewhere() {
             .iter()
             .filter(|problem| vcluster_config::row(&problem.path).is_none())
             .map(ToString::to_string)
+            // What were the newest versions of Kubernetes then are too old now; to say so is right.
+            .filter(|problem| !problem.contains(" is not supported: the chart is made for "))
             .collect();
         assert!(wrong.is_empty(), "{}: {wrong:#?}", chart.name());
     }

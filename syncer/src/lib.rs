@@ -10,6 +10,7 @@ pub mod kubelet;
 pub mod lease;
 pub mod logging;
 pub mod namespace;
+pub mod rights;
 pub mod run;
 pub mod shutdown;
 pub mod wait;

@@ -48,6 +48,10 @@ pub struct CreateArgs {
     #[arg(long)]
     expose: bool,
 
+    /// Keep tenants in: pod security `baseline`, a quota, limits, network policies
+    #[arg(long)]
+    isolate: bool,
+
     /// Upgrade the virtual cluster if it exists
     #[arg(long)]
     upgrade: bool,
@@ -164,6 +168,7 @@ pub async fn run(app: &App, args: CreateArgs) -> Result<u8> {
         distro: args.distro,
         kubernetes_version: args.kubernetes_version,
         expose: args.expose,
+        isolate: args.isolate,
         upgrade: args.upgrade,
         create_namespace: args.create_namespace,
         reuse_namespace: args.reuse_namespace,

@@ -131,6 +131,9 @@ fn of_flags(options: &CreateOptions, notices: &mut Vec<String>) -> Result<Vec<St
     if options.expose {
         sets.push("controlPlane.service.spec.type=LoadBalancer".to_owned());
     }
+    if options.isolate {
+        sets.push("policies.isolate=true".to_owned());
+    }
     Ok(sets)
 }
 
@@ -240,6 +243,20 @@ mod tests {
             it.sets = vec!["controlPlane.service.spec.type=ClusterIP".into()];
         });
         assert_eq!(kind(&finished(&set, "v1.34.0").unwrap().values), Some(json!("ClusterIP")));
+    }
+
+    #[test]
+    fn one_flag_closes_what_the_values_leave_open() {
+        let flag = options(|it| it.isolate = true);
+        let values = finished(&flag, "v1.34.0").unwrap().values;
+        assert_eq!(values.pointer("/policies/isolate"), Some(&json!(true)));
+        let but = options(|it| {
+            it.isolate = true;
+            it.sets = vec!["policies.networkPolicy.enabled=false".into()];
+        });
+        let values = finished(&but, "v1.34.0").unwrap().values;
+        assert_eq!(values.pointer("/policies/networkPolicy/enabled"), Some(&json!(false)));
+        assert_eq!(values.pointer("/policies/isolate"), Some(&json!(true)));
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! `controlPlane.proxy`, `.service`, `.ingress`: how the API server is reached.
+//! `controlPlane.proxy`, `.service`, `.ingress`, `.tlsRoute`: how the API server is reached.
 
 use crate::scalars::{Fragment, Labels};
 use crate::section::section;
@@ -48,6 +48,39 @@ section! {
         annotations: Labels = nginx(),
         /// Merged into the spec.
         spec: Fragment = Fragment::from_iter([("tls".to_owned(), serde_json::Value::Array(Vec::new()))]),
+    }
+}
+
+section! {
+    /// A TLSRoute to the API server, for a Gateway whose listener passes TLS through.
+    pub struct TlsRoute {
+        /// Whether it exists.
+        enabled: bool = false,
+        /// Its version: `gateway.networking.k8s.io/v1`, or one that the host's gateway knows.
+        api_version: String = "gateway.networking.k8s.io/v1".to_owned(),
+        /// The host name. It is added to the API server's certificate.
+        host: String = "my-host.com".to_owned(),
+        /// The gateways.
+        parent_refs: Vec<Fragment> = Vec::new(),
+        /// Merged into the spec.
+        spec: Fragment = Fragment::new(),
+        /// Extra labels.
+        labels: Labels = Labels::new(),
+        /// Extra annotations.
+        annotations: Labels = Labels::new(),
+    }
+}
+
+section! {
+    /// A ServiceMonitor, by which a Prometheus operator finds the metrics of the syncer and of the
+    /// API server.
+    pub struct ServiceMonitor {
+        /// Whether it exists. The host must know the kind.
+        enabled: bool = false,
+        /// Extra labels.
+        labels: Labels = Labels::new(),
+        /// Extra annotations.
+        annotations: Labels = Labels::new(),
     }
 }
 

@@ -17,7 +17,7 @@ pub use etcd::{
     DeployedEtcd, Etcd, EtcdHighAvailability, EtcdPersistence, EtcdService, EtcdStatefulSet,
     EtcdTls, EtcdVolumeClaim, ExternalEtcd,
 };
-pub use expose::{Ingress, Proxy, Service};
+pub use expose::{Ingress, Proxy, Service, ServiceMonitor, TlsRoute};
 pub use stateful_set::{
     HighAvailability, Persistence, Probe, Probes, Retention, Scheduling, Security, StatefulSet,
     VolumeClaim,
@@ -41,8 +41,13 @@ section! {
         service: Service = Service::default(),
         /// An Ingress to the API server.
         ingress: Ingress = Ingress::default(),
+        /// A TLSRoute to the API server, for a Gateway whose listener passes TLS through.
+        tls_route: TlsRoute = TlsRoute::default(),
         /// The pod of the control plane.
         stateful_set: StatefulSet = StatefulSet::default(),
+        /// A ServiceMonitor, by which a Prometheus operator finds the metrics of the syncer and of
+        /// the API server.
+        service_monitor: ServiceMonitor = ServiceMonitor::default(),
         /// What few people change.
         advanced: Advanced = Advanced::default(),
     }

@@ -124,17 +124,11 @@ pub(crate) const ROWS: &[Row] = &[
         "CoreDNS runs as a Deployment in the virtual cluster",
         "leave it out",
     ),
-    refused(
-        "controlPlane.tlsRoute",
-        "the API server is not exposed by a Gateway in this version",
-        "use controlPlane.ingress",
-    ),
     accepted(
         "controlPlane.service.kubeletNodePort",
         "the kubelet API has a Service of its own for every node",
     ),
     refused("controlPlane.hostPathMapper", "paths of hosts are not mapped in this version", ""),
-    refused("controlPlane.serviceMonitor", "the chart makes no ServiceMonitor in this version", ""),
     refused("controlPlane.standalone.enabled", OWN_NODES, ""),
     accepted("controlPlane.standalone", FOR_OWN_NODES),
     accepted("controlPlane.endpoint", FOR_OWN_NODES),
@@ -177,17 +171,7 @@ pub(crate) const ROWS: &[Row] = &[
     ),
     accepted("networking.advanced.proxyKubelets", "the kubelet API is reached by address, always"),
     // policies, rbac
-    refused("policies.networkPolicy", "the chart makes no network policies in this version", ""),
-    refused(
-        "policies.podSecurityStandard",
-        "pods are not judged in this version",
-        "label the host namespace",
-    ),
-    refused(
-        "policies.centralAdmission",
-        "webhooks of the host are not installed in this version",
-        "",
-    ),
+    accepted("policies.networkPolicy.outgoingConnections.platform", COMMERCIAL),
     accepted("rbac.enableVolumeSnapshotRules", "volume snapshots are not mirrored in this version"),
     refused("rbac.clusterRole.enabled", "no option of this version needs a ClusterRole", ""),
     refused("rbac.clusterRole.extraRules", "no option of this version needs a ClusterRole", ""),

@@ -18,6 +18,7 @@ pub mod mirror;
 pub mod names;
 pub mod object;
 pub mod plan;
+pub mod pod_security;
 pub mod quantity;
 pub mod refusal;
 pub mod resource;
@@ -28,7 +29,7 @@ pub mod skew;
 pub mod world;
 
 pub use key::Key;
-pub use mirror::{AfterLoss, Gone, Keep, Mirror, View};
+pub use mirror::{AfterLoss, Gone, Keep, Mirror, Rule, View};
 pub use object::Object;
 pub use plan::{Act, NotNow, Note, Op, PatchForm, Plan};
 pub use refusal::Refusal;

@@ -1,5 +1,7 @@
 //! What a virtual cluster's owner decided, as far as decisions depend on it.
 
+use crate::pod_security::Standard;
+
 /// Settings of one virtual cluster. Built once at start by the engine from `vcluster.yaml` and its surroundings.
 #[derive(Clone, Debug)]
 pub struct Settings {
@@ -33,6 +35,8 @@ pub struct Settings {
     pub priority_class_name: Option<String>,
     /// Runtime class forced on every host pod, if set.
     pub runtime_class_name: Option<String>,
+    /// The Pod Security Standard that host pods must keep, if any.
+    pub pod_security: Option<Standard>,
 }
 
 #[cfg(test)]
@@ -61,6 +65,7 @@ impl Settings {
             host_minor: 34,
             priority_class_name: None,
             runtime_class_name: None,
+            pod_security: None,
         }
     }
 }

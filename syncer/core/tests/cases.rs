@@ -27,6 +27,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 use vcluster_syncer_core::diff::apply_merge_patch;
+use vcluster_syncer_core::pod_security::Standard;
 use vcluster_syncer_core::{Host, Key, Object, Settings, Side, Virtual, metadata};
 
 use crate::world::{Clusters, failure, outcome, resource};
@@ -171,6 +172,13 @@ fn settings(world: &Object) -> Settings {
             "host_minor" => settings.host_minor = value.as_u64().expect("a number") as u32,
             "priority_class_name" => settings.priority_class_name = Some(text()),
             "runtime_class_name" => settings.runtime_class_name = Some(text()),
+            "pod_security" => {
+                settings.pod_security = Some(match value.as_str() {
+                    Some("baseline") => Standard::Baseline,
+                    Some("restricted") => Standard::Restricted,
+                    other => panic!("no standard is called {other:?}"),
+                });
+            }
             other => panic!("no setting is called {other:?}"),
         }
     }

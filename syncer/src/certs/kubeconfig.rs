@@ -6,9 +6,14 @@ use std::path::Path;
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use serde_json::{Map, Value, json};
-use vcluster_config::{Config, ExportServiceAccount};
+use vcluster_config::{Config, ExportFormat, ExportServiceAccount, Labels};
+use vcluster_syncer_core::Object;
 
-use super::{Pki, PkiError, spec};
+use super::{Pki, PkiError, argocd, spec};
+
+/// Annotation of exported Secrets: `NAMESPACE/NAME` of the virtual cluster. Two of the same name may export to the same
+/// namespace.
+pub const EXPORTED_FROM: &str = "vcluster.loft.sh/exported-from";
 
 /// The context, cluster and user of an exported kubeconfig when no name is asked for.
 const CONTEXT: &str = "my-vcluster";
@@ -20,7 +25,13 @@ pub struct ExportTarget {
     pub secret: String,
     /// The Secret's namespace on the host.
     pub namespace: String,
-    /// The name of the context.
+    /// What is written.
+    pub format: ExportFormat,
+    /// Extra labels.
+    pub labels: Labels,
+    /// Extra annotations.
+    pub annotations: Labels,
+    /// The name of the context, or of the cluster.
     pub context: String,
     /// The address that clients call.
     pub server: String,
@@ -60,6 +71,9 @@ impl ExportTarget {
         let own = ExportTarget {
             secret: format!("vc-{name}"),
             namespace: namespace.to_owned(),
+            format: ExportFormat::Kubeconfig,
+            labels: Labels::new(),
+            annotations: Labels::new(),
             context: or(&export.context, CONTEXT),
             server: export_server(config),
             insecure: export.insecure,
@@ -74,11 +88,22 @@ impl ExportTarget {
             });
         }
         for secret in &export.additional_secrets {
+            // Argo CD runs in the host cluster and is no end of a port-forward; in its list, clusters need a name each.
+            let (context, server) = match secret.format {
+                ExportFormat::Kubeconfig => (own.context.clone(), own.server.clone()),
+                ExportFormat::ArgoCd => (
+                    or(&export.context, name),
+                    or(&export.server, &format!("https://{name}.{namespace}.svc")),
+                ),
+            };
             targets.push(ExportTarget {
                 secret: or(&secret.name, &own.secret),
                 namespace: or(&secret.namespace, namespace),
-                context: or(&secret.context, &own.context),
-                server: or(&secret.server, &own.server),
+                format: secret.format,
+                labels: secret.labels.clone(),
+                annotations: secret.annotations.clone(),
+                context: or(&secret.context, &context),
+                server: or(&secret.server, &server),
                 insecure: secret.insecure,
                 service_account: account(&secret.service_account),
             });
@@ -117,31 +142,35 @@ pub fn kubeconfig(pki: &Pki, target: &ExportTarget, login: &Login) -> Result<Str
     Ok(render(&target.context, &cluster, target.insecure, &user))
 }
 
-/// The Secret that hands a kubeconfig to clients. `owner` is an owner reference, if the Secret should go with it.
+/// The Secret that lets clients in. `namespace` is that of the virtual cluster `name`; `owner` is an owner reference, if the
+/// Secret should go with it.
 ///
 /// # Errors
 /// When the PKI has no administrator's certificate.
 pub fn kubeconfig_secret(
     pki: &Pki,
     name: &str,
+    namespace: &str,
     target: &ExportTarget,
     login: &Login,
     owner: Option<&Value>,
 ) -> Result<Value, ExportError> {
-    let mut data = Map::new();
-    let mut put =
-        |key: &str, text: &str| data.insert(key.to_owned(), BASE64_STANDARD.encode(text).into());
-    put("config", &kubeconfig(pki, target, login)?);
-    put("certificate-authority", pki.get("ca.crt")?);
-    match login {
-        Login::Admin => {
-            put("client-certificate", pki.get(&format!("{}.crt", spec::ADMIN.name))?);
-            put("client-key", pki.get(&format!("{}.key", spec::ADMIN.name))?);
-        }
-        Login::Token(token) => {
-            put("token", token);
-        }
+    let texts = match target.format {
+        ExportFormat::Kubeconfig => texts(pki, target, login)?,
+        ExportFormat::ArgoCd => argocd::texts(pki, target, login)?,
+    };
+    let data: Map<String, Value> = texts
+        .into_iter()
+        .map(|(key, text)| (key.to_owned(), BASE64_STANDARD.encode(text).into()))
+        .collect();
+    let mut labels = target.labels.clone();
+    let mut annotations = target.annotations.clone();
+    let ours = [("app", "vcluster"), ("release", name)];
+    let of_format = (target.format == ExportFormat::ArgoCd).then_some(argocd::LABEL);
+    for (key, value) in ours.into_iter().chain(of_format) {
+        labels.insert(key.to_owned(), value.to_owned());
     }
+    annotations.insert(EXPORTED_FROM.to_owned(), format!("{namespace}/{name}"));
     let mut secret = json!({
         "apiVersion": "v1",
         "kind": "Secret",
@@ -149,7 +178,8 @@ pub fn kubeconfig_secret(
         "metadata": {
             "name": target.secret,
             "namespace": target.namespace,
-            "labels": { "app": "vcluster", "release": name },
+            "labels": labels,
+            "annotations": annotations,
         },
         "data": data,
     });
@@ -159,6 +189,40 @@ pub fn kubeconfig_secret(
         metadata.insert("ownerReferences".into(), json!([owner]));
     }
     Ok(secret)
+}
+
+/// A kubeconfig, and what is in it by itself.
+fn texts(
+    pki: &Pki,
+    target: &ExportTarget,
+    login: &Login,
+) -> Result<Vec<(&'static str, String)>, ExportError> {
+    let mut texts = vec![
+        ("config", kubeconfig(pki, target, login)?),
+        ("certificate-authority", pki.get("ca.crt")?.to_owned()),
+    ];
+    match login {
+        Login::Admin => {
+            let file = |ending| pki.get(&format!("{}.{ending}", spec::ADMIN.name));
+            texts.push(("client-certificate", file("crt")?.to_owned()));
+            texts.push(("client-key", file("key")?.to_owned()));
+        }
+        Login::Token(token) => texts.push(("token", token.clone())),
+    }
+    Ok(texts)
+}
+
+/// The token with which an exported Secret logs in, if it does so with one.
+#[must_use]
+pub fn token_in(secret: &Object, format: ExportFormat) -> Option<String> {
+    let text = |key| {
+        let text = BASE64_STANDARD.decode(secret.str_at(&["data", key])?).ok()?;
+        String::from_utf8(text).ok()
+    };
+    match format {
+        ExportFormat::Kubeconfig => text("token"),
+        ExportFormat::ArgoCd => argocd::token(&text("config")?),
+    }
 }
 
 /// The kubeconfig of a program of the pod. It names certificates by path, so that client-go reloads them.
@@ -246,18 +310,69 @@ mod tests {
     #[test]
     fn the_secret_has_the_keys_that_tools_look_for() {
         let owner = json!({ "apiVersion": "v1", "kind": "Service", "name": "my-vc", "uid": "u" });
-        let secret =
-            kubeconfig_secret(&pki(), "my-vc", &targets("")[0], &Login::Admin, Some(&owner))
-                .unwrap();
+        let secret = kubeconfig_secret(
+            &pki(),
+            "my-vc",
+            "team-x",
+            &targets("")[0],
+            &Login::Admin,
+            Some(&owner),
+        )
+        .unwrap();
         let keys: Vec<&String> = secret["data"].as_object().unwrap().keys().collect();
         assert_eq!(keys, ["certificate-authority", "client-certificate", "client-key", "config"]);
         assert_eq!(secret["metadata"]["name"], "vc-my-vc");
         assert_eq!(secret["metadata"]["ownerReferences"][0]["uid"], "u");
         let login = Login::Token("secret-token".into());
-        let secret = kubeconfig_secret(&pki(), "my-vc", &targets("")[0], &login, None).unwrap();
+        let secret =
+            kubeconfig_secret(&pki(), "my-vc", "team-x", &targets("")[0], &login, None).unwrap();
         let keys: Vec<&String> = secret["data"].as_object().unwrap().keys().collect();
         assert_eq!(keys, ["certificate-authority", "config", "token"]);
         assert!(!format!("{login:?}").contains("secret-token"));
+        let token = token_in(&Object::new(secret), ExportFormat::Kubeconfig);
+        assert_eq!(token.as_deref(), Some("secret-token"));
+    }
+
+    #[test]
+    fn argo_cd_finds_a_cluster_that_it_can_use() {
+        let yaml = |more: &str| {
+            format!(
+                "exportKubeConfig: {{ additionalSecrets: [{{ name: a, namespace: argocd, format: argocd{more} }}] }}"
+            )
+        };
+        let made = |more: &str, login: &Login| {
+            let target = targets(&yaml(more)).remove(1);
+            let secret =
+                kubeconfig_secret(&pki(), "my-vc", "team-x", &target, login, None).unwrap();
+            let text = |key: &str| {
+                let text = BASE64_STANDARD.decode(secret["data"][key].as_str().unwrap()).unwrap();
+                String::from_utf8(text).unwrap()
+            };
+            let config: Value = serde_json::from_str(&text("config")).unwrap();
+            (secret.clone(), text("name"), text("server"), config)
+        };
+        let (secret, name, server, config) = made(", labels: { env: prod }", &Login::Admin);
+        let labels = &secret["metadata"]["labels"];
+        assert_eq!(labels["argocd.argoproj.io/secret-type"], "cluster");
+        assert_eq!(labels["env"], "prod");
+        assert_eq!(secret["metadata"]["annotations"][EXPORTED_FROM], "team-x/my-vc");
+        assert_eq!((name.as_str(), server.as_str()), ("my-vc", "https://my-vc.team-x.svc"));
+        let tls = &config["tlsClientConfig"];
+        let pem = BASE64_STANDARD.decode(tls["certData"].as_str().unwrap()).unwrap();
+        assert!(pem.starts_with(b"-----BEGIN CERTIFICATE") && tls["keyData"].is_string());
+        assert!(tls["caData"].is_string() && tls["insecure"] == false);
+        assert!(config.get("bearerToken").is_none());
+
+        let login = Login::Token("secret-token".into());
+        let (secret, name, server, config) =
+            made(", insecure: true, context: prod, server: https://vc.example.com", &login);
+        assert_eq!((name.as_str(), server.as_str()), ("prod", "https://vc.example.com"));
+        assert_eq!(
+            config,
+            json!({ "bearerToken": "secret-token", "tlsClientConfig": { "insecure": true } })
+        );
+        let token = token_in(&Object::new(secret), ExportFormat::ArgoCd);
+        assert_eq!(token.as_deref(), Some("secret-token"));
     }
 
     #[test]

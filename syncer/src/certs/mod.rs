@@ -15,6 +15,7 @@
 //! init` fills and [`renewal`] keeps fresh; kubeconfigs among them name the certificates by path, because client-go only
 //! reloads those.
 
+mod argocd;
 mod files;
 mod issue;
 mod kubeconfig;
@@ -29,13 +30,21 @@ use std::time::SystemTime;
 pub use files::{read_files, write_files};
 pub use issue::Validity;
 pub use kubeconfig::{
-    ExportError, ExportTarget, Login, export_server, kubeconfig, kubeconfig_secret,
+    EXPORTED_FROM, ExportError, ExportTarget, Login, export_server, kubeconfig, kubeconfig_secret,
+    token_in,
 };
 pub use names::{Names, ServiceNames, Surroundings, etcd_names};
 pub use secret::{SecretError, from_secret, load_or_create, to_secret};
 pub use spec::{Authority, Leaf};
 
 use renewal::Due;
+use vcluster_syncer_core::Rule;
+
+/// The rights on the host that keeping the PKI takes: its Secret, and the Service that names are read from.
+pub const RULES: &[Rule] = &[
+    Rule { group: "", resources: &["services"], verbs: &["get", "watch"], in_admin: true },
+    Rule { group: "", resources: &["secrets"], verbs: &["create", "get", "patch"], in_admin: true },
+];
 
 /// All keys and certificates, by the file name they go under (`ca.crt`, `admin.key` ...), as PEM text.
 #[derive(Clone, PartialEq, Eq, Default)]

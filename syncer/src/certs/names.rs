@@ -93,6 +93,13 @@ impl Names {
         if config.control_plane.ingress.enabled {
             names.add(&config.control_plane.ingress.host);
         }
+        let route = &config.control_plane.tls_route;
+        if route.enabled {
+            let others =
+                route.spec.get("hostnames").and_then(Value::as_array).into_iter().flatten();
+            let others = others.filter_map(Value::as_str);
+            [route.host.as_str()].into_iter().chain(others).for_each(|host| names.add(host));
+        }
         let exports =
             config.export_kube_config.additional_secrets.iter().map(|secret| &secret.server);
         for server in exports.chain([&config.export_kube_config.server]) {
@@ -161,6 +168,8 @@ mod tests {
             vec!["api.example.com".into(), "203.0.113.7".into(), "not a name".into()];
         config.control_plane.ingress.enabled = true;
         config.control_plane.ingress.host = "ingress.example.com".into();
+        config.control_plane.tls_route.enabled = true;
+        config.control_plane.tls_route.host = "gateway.example.com".into();
         config.export_kube_config.server = "https://Exported.example.com:6443".into();
         let around = Surroundings {
             name: "my-vc".into(),
@@ -181,6 +190,7 @@ mod tests {
                 "*.nodes.vcluster.com",
                 "api.example.com",
                 "exported.example.com",
+                "gateway.example.com",
                 "ingress.example.com",
                 "kubernetes",
                 "kubernetes.default",

@@ -18,11 +18,29 @@ use anyhow::{Context as _, anyhow};
 use serde_json::{Value, json};
 use tokio::signal::unix::{SignalKind, signal};
 use vcluster_config::{Config, Loaded};
+use vcluster_syncer_core::Rule;
 
 use crate::certs::{self, Names, ServiceNames, Surroundings, Wanted};
 use crate::namespace::{Denied, Namespace};
 
 pub use facts::Facts;
+
+/// The rights on the host that preparing takes: the Service that is there already, questions about addresses and ports
+/// (one of them may leave a Service behind, which is deleted), the PKI and what was found.
+pub const RULES: &[Rule] = &[
+    Rule {
+        group: "",
+        resources: &["services"],
+        verbs: &["create", "delete", "get"],
+        in_admin: true,
+    },
+    Rule {
+        group: "",
+        resources: &["configmaps", "secrets"],
+        verbs: &["create", "get", "patch"],
+        in_admin: true,
+    },
+];
 
 /// For how long the host may be out of reach before the pod is seen to fail. Inside this time we retry ourselves, since
 /// the kubelet would wait for ten seconds and more between two tries.

@@ -36,6 +36,7 @@ use std::sync::Arc;
 use tokio::sync::{Mutex, Semaphore, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+use vcluster_syncer_core::Rule;
 
 use crate::admin::Check;
 use crate::shutdown::Shutdown;
@@ -51,6 +52,20 @@ pub use error::KubeletError;
 pub use node::KubeletMetrics;
 pub use pods::{HostPod, PodDirectory};
 pub use trust::{CaPurpose, ClientTrust};
+
+/// The rights on the host that the kubelet API takes, besides reading pods. From 1.35 on the host wants `create` even for
+/// a WebSocket's GET. Metrics are left to the extended Role: `admin` holds them only where metrics-server says so.
+pub const RULES: &[Rule] = &[
+    Rule { group: "", resources: &["pods"], verbs: &["get"], in_admin: true },
+    Rule { group: "", resources: &["pods/log"], verbs: &["get"], in_admin: true },
+    Rule {
+        group: "",
+        resources: &["pods/attach", "pods/exec", "pods/portforward"],
+        verbs: &["create", "get"],
+        in_admin: true,
+    },
+    Rule { group: "metrics.k8s.io", resources: &["pods"], verbs: &["list"], in_admin: false },
+];
 
 /// As many streams as one syncer carries unless told otherwise.
 pub const DEFAULT_STREAMS: usize = 1000;

@@ -20,6 +20,15 @@ use tokio::time::{Instant, sleep_until, timeout_at};
 use tokio_util::sync::CancellationToken;
 
 use record::{Seen, Standing};
+use vcluster_syncer_core::Rule;
+
+/// The rights on the host that an election takes.
+pub const RULES: &[Rule] = &[Rule {
+    group: "coordination.k8s.io",
+    resources: &["leases"],
+    verbs: &["create", "get", "patch"],
+    in_admin: true,
+}];
 
 /// How long things take. The default is upstream's 60/40/15 s, except that followers look more often: a look is a read,
 /// and a leader that stops in order hands over within one.

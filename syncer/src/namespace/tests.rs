@@ -31,7 +31,8 @@ pub(crate) fn scripted(
         let (store, seen, script) = (Arc::clone(&store), Arc::clone(&seen), Arc::clone(&script));
         async move {
             let path = request.uri().path_and_query().unwrap().as_str();
-            let path = path.strip_prefix("/api/v1/namespaces/team-x/").unwrap().to_owned();
+            // Paths of other namespaces and of the cluster are for the script.
+            let path = path.strip_prefix("/api/v1/namespaces/team-x/").unwrap_or(path).to_owned();
             let line = format!("{} {path}", request.method());
             let method = request.method().clone();
             let body = request.into_body().collect().await.unwrap().to_bytes();
@@ -43,7 +44,8 @@ pub(crate) fn scripted(
             let answer = match code {
                 200..300 => answer,
                 _ => {
-                    json!({ "kind": "Status", "status": "Failure", "code": code, "message": answer, "reason": "" })
+                    let reason = if code == 404 { "NotFound" } else { "" };
+                    json!({ "kind": "Status", "status": "Failure", "code": code, "message": answer, "reason": reason })
                 }
             };
             let answer = Body::from(answer.to_string().into_bytes());

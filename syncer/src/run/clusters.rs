@@ -5,7 +5,8 @@ use std::time::Duration;
 use anyhow::{Context as _, bail};
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use serde_json::Value;
-use vcluster_config::Config;
+use vcluster_config::{Config, PodSecurityStandard};
+use vcluster_syncer_core::pod_security::Standard;
 use vcluster_syncer_core::resource::SERVICES;
 use vcluster_syncer_core::{Key, Object, Settings, Side};
 
@@ -90,6 +91,11 @@ pub async fn settings(
         host_minor: minor(&text(&host_version, "minor")),
         priority_class_name: some(&to_host.pods.priority_class_name),
         runtime_class_name: some(&to_host.pods.runtime_class_name),
+        pod_security: match config.policies.pod_security() {
+            PodSecurityStandard::Open | PodSecurityStandard::Privileged => None,
+            PodSecurityStandard::Baseline => Some(Standard::Baseline),
+            PodSecurityStandard::Restricted => Some(Standard::Restricted),
+        },
     })
 }
 

@@ -3,12 +3,13 @@
 //! The own door first, so that whoever waits can see for what; then the kubeconfig for clients, which needs no API
 //! server; then, as soon as the virtual API server answers, the engine, the kubelet API and CoreDNS.
 
+mod central_admission;
 mod clusters;
 mod inside;
-mod kinds;
+pub(crate) mod kinds;
 mod manifests;
 mod nodes;
-mod publish;
+pub(crate) mod publish;
 mod renewing;
 
 use std::net::{IpAddr, SocketAddr};
@@ -27,6 +28,7 @@ use crate::engine::Engine;
 use crate::kubelet::KubeletMetrics;
 use crate::lease::{Election, Timing, lease_name};
 use crate::logging::LogLevel;
+use crate::rights;
 use crate::shutdown::Shutdown;
 use clusters::Cluster;
 
@@ -114,6 +116,12 @@ pub async fn run(args: RunArgs, log_level: LogLevel) -> anyhow::Result<()> {
 
     let work = async {
         let host = clusters::host(&args).await?;
+        tokio::spawn(rights::notice(
+            host.api.client().clone(),
+            args.namespace.clone(),
+            config.clone(),
+            health.register("rights", Gate::Notice),
+        ));
         publish::kubeconfigs(&host.api, &config, &args).await?;
         renewing::start(&args, &config, &host.api, &shutdown)?;
         let inside = clusters::inside(&args).await?;
@@ -141,11 +149,23 @@ pub async fn run(args: RunArgs, log_level: LogLevel) -> anyhow::Result<()> {
             shutdown.clone(),
         )?;
         let dns = inside::keep_dns(inside.api.clone(), config.clone(), started.clone(), dns_check);
+        let exports = publish::keep(
+            host.api.clone(),
+            inside.api.client().clone(),
+            config.clone(),
+            args.clone(),
+            health.register("exports", Gate::Notice),
+        );
+        let webhooks = central_admission::keep(
+            inside.api.clone(),
+            config.clone(),
+            health.register("central-admission", Gate::Notice),
+        );
         tokio::spawn(async move {
             let mut leading = leading;
             // Fails only when the syncer is stopping.
             if leading.wait_for(|leads| *leads).await.is_ok() {
-                dns.await;
+                tokio::join!(dns, exports, webhooks);
             }
         });
         anyhow::Ok((started, servers))

@@ -95,7 +95,7 @@ async fn webhook(world: World) -> Result<()> {
 }
 
 /// Starts the webhook behind Service `guard`, and returns the authority that signed its certificate.
-async fn serve(space: &Space) -> Result<String> {
+pub(super) async fn serve(space: &Space) -> Result<String> {
     let name = format!("guard.{}.svc", space.name);
     let signed = rcgen::generate_simple_self_signed(vec![name])?;
     let (certificate, key) = (signed.cert.pem(), signed.signing_key.serialize_pem());

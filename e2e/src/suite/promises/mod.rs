@@ -14,6 +14,7 @@ mod distros;
 mod dns;
 mod door;
 mod examples;
+mod exports;
 mod expose;
 mod extensions;
 mod faults;
@@ -21,6 +22,7 @@ mod idle;
 mod in_cluster;
 mod inside_out;
 mod interrupted;
+mod isolation;
 mod jobs;
 mod list;
 mod logs;
@@ -63,6 +65,10 @@ pub fn all() -> Vec<Promise> {
         rights::ADMIN,
         rights::WITHOUT,
         without_syncer::PROMISE,
+        isolation::RESTRICTED,
+        isolation::ISOLATED,
+        isolation::CENTRAL,
+        exports::PROMISE,
         expose::PROMISE,
         nodes::PROMISE,
         daemons::PROMISE,

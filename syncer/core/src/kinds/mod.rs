@@ -34,23 +34,22 @@ pub fn all() -> Vec<Box<dyn Mirror>> {
 /// The verbs on resources that hold one object of ours per virtual object.
 pub const MIRRORED: &[&str] = &["create", "delete", "get", "list", "patch", "watch"];
 
-/// The rights on the host that are not any kind's: its events are told inside, and with several replicas one leads.
-pub fn base_rules(several_replicas: bool) -> Vec<Rule> {
-    const READ: &[&str] = &["get", "list", "watch"];
-    const LEAD: &[&str] = &["create", "get", "patch"];
-    let events = Rule { group: "", resources: &["events"], verbs: READ, in_admin: true };
-    let group = "coordination.k8s.io";
-    let leases = Rule { group, resources: &["leases"], verbs: LEAD, in_admin: true };
-    if several_replicas { vec![events, leases] } else { vec![events] }
-}
-
-/// All rights that the syncer needs in the control-plane namespace. The chart's Roles grant exactly these. Two kinds may
-/// name the same right.
-pub fn rules(several_replicas: bool) -> Vec<Rule> {
-    let kinds = all();
-    let of_kinds = kinds.iter().flat_map(|kind| kind.rules().iter().copied());
-    base_rules(several_replicas).into_iter().chain(of_kinds).collect()
-}
+/// The rights on the host that no kind declares: Service `NAME` and its slices are watched whatever is mirrored, and the
+/// Service is noted the virtual cluster that it belongs to.
+pub const STANDING: &[Rule] = &[
+    Rule {
+        group: "",
+        resources: &["services"],
+        verbs: &["get", "list", "patch", "watch"],
+        in_admin: true,
+    },
+    Rule {
+        group: "discovery.k8s.io",
+        resources: &["endpointslices"],
+        verbs: &["list", "watch"],
+        in_admin: true,
+    },
+];
 
 /// The key on the host of a namespaced virtual object, for kinds without special names.
 pub fn namespaced_host_key(key: &Virtual<Key>, settings: &Settings) -> Host<Key> {
@@ -63,21 +62,20 @@ mod tests {
     use super::*;
 
     #[test]
-    fn rights_are_few_and_named() {
-        let mut pairs = std::collections::BTreeSet::new();
-        for rule in rules(true) {
-            for resource in rule.resources {
-                for verb in rule.verbs {
-                    assert!(
-                        !["*", "update", "deletecollection"].contains(verb),
-                        "{resource} {verb}"
-                    );
-                    assert!(!resource.contains('*') && *resource != "nodes/proxy", "{resource}");
-                    pairs.insert((rule.group, *resource, *verb));
-                }
+    fn a_kind_may_do_on_the_host_what_its_plans_say() {
+        for kind in all().iter().filter(|kind| kind.has_twins()) {
+            let resources = [kind.host_kind()].into_iter().chain(kind.side_kinds().iter().copied());
+            for resource in resources {
+                let held = |verb: &&str| {
+                    kind.rules().iter().any(|rule| {
+                        rule.group == resource.group
+                            && rule.resources.contains(&resource.plural)
+                            && rule.verbs.contains(verb)
+                    })
+                };
+                assert!(MIRRORED.iter().all(held), "{}: {resource}", kind.kind());
             }
         }
-        assert!(pairs.len() <= 60, "{} rights: {pairs:?}", pairs.len());
     }
 
     #[test]

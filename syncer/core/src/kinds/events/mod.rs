@@ -9,9 +9,13 @@ use serde_json::{Map, Value, json};
 use crate::metadata::{self, Owner};
 use crate::names::short_hash;
 use crate::resource::{EVENTS, NODES};
-use crate::{Host, Object, Settings, Virtual};
+use crate::{Host, Object, Rule, Settings, Virtual};
 
 use super::pods::hosts::REWRITER;
+
+/// The rights on the host that it takes.
+pub const RULES: &[Rule] =
+    &[Rule { group: "", resources: &["events"], verbs: &["list", "watch"], in_admin: true }];
 
 /// What an event says, apart from whom it is about and the text. Labels and annotations are the host's own.
 const SAID: [&str; 11] = [

@@ -6,6 +6,8 @@
 mod object;
 mod service;
 
+pub use service::KUBELET_PORTS;
+
 use jiff::{SignedDuration, Timestamp};
 
 use crate::mirror::Rule;
@@ -39,9 +41,8 @@ impl Mirror for Nodes {
         AfterLoss::Ours
     }
 
-    /// Those on services are in the rules of services.
     fn rules(&self) -> &'static [Rule] {
-        &[]
+        &[Rule { group: "", resources: &["services"], verbs: super::MIRRORED, in_admin: true }]
     }
 
     fn plan(&self, view: &View, world: &dyn World, settings: &Settings) -> Result<Plan, NotNow> {

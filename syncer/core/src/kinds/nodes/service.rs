@@ -14,6 +14,9 @@ pub const KUBELET_PORT: u16 = 10250;
 const FIRST: u16 = 20000;
 const COUNT: u16 = 12000;
 
+/// The range of these ports. The chart's network policies let pods and control plane through to it.
+pub const KUBELET_PORTS: std::ops::RangeInclusive<u16> = FIRST..=FIRST + COUNT - 1;
+
 /// Labels by which upstream's tools find these Services.
 const BELONGS_TO: &str = "vcluster.loft.sh/belongs-to";
 const NODE: &str = "vcluster.loft.sh/node";

@@ -90,7 +90,7 @@ fn added_containers(
     let mut containers: Vec<Value> = Vec::new();
     for container in added {
         let container = spec::added_container(container, virt, &variables, settings);
-        match judge::container(&container) {
+        match judge::added(&container, host, settings) {
             Ok(()) => containers.push(container),
             // One at a time: an event is told once as long as it is the last one.
             Err(NotNow::Refused(note)) if plan.notes.is_empty() => plan.notes.push(note),

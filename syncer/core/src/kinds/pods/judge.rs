@@ -1,11 +1,13 @@
 //! What may reach the host. Judged on the translated pod, and again on whatever is added later (design D3).
 //!
 //! Kinds of volumes and sources of variables are allow-lists: a new one may name or open what nobody foresaw. By default
-//! nothing is refused that a host would admit and that means the same there (design D11); a closed preset belongs here.
+//! nothing is refused that a host would admit and that means the same there (design D11), unless the virtual cluster's
+//! owner chose a Pod Security Standard ([`crate::pod_security`]).
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
-use crate::{NotNow, Object};
+use crate::pod_security::violations;
+use crate::{NotNow, Object, Settings};
 
 use super::paths::{containers, each, text};
 use super::references::{OF_CONTAINER, OF_POD};
@@ -75,7 +77,8 @@ const FREE: &[&str] = &[
 ///
 /// # Errors
 /// The refusal, for the pod's owner.
-pub fn pod(host: &Object) -> Result<(), NotNow> {
+pub fn pod(host: &Object, settings: &Settings) -> Result<(), NotNow> {
+    kept(host, settings)?;
     let empty = Value::Null;
     let spec = host.at(&["spec"]).unwrap_or(&empty);
     for (field, what) in NOT_MIRRORED {
@@ -103,7 +106,7 @@ pub fn pod(host: &Object) -> Result<(), NotNow> {
             }
         }
     }
-    containers(spec).try_for_each(container)?;
+    containers(spec).try_for_each(content)?;
     let known = |path: &str| is_known(path, OF_POD.iter().map(|field| (field.at, field.member)));
     match unknown_reference(spec, "", &known) {
         Some(path) => refused_reference(&path),
@@ -111,11 +114,35 @@ pub fn pod(host: &Object) -> Result<(), NotNow> {
     }
 }
 
-/// Judges one translated container: of a new pod, or one that is added to a running pod.
+/// Judges a translated container that is added to a running pod.
 ///
 /// # Errors
 /// The refusal, for the pod's owner.
-pub fn container(container: &Value) -> Result<(), NotNow> {
+pub fn added(container: &Value, host: &Object, settings: &Settings) -> Result<(), NotNow> {
+    content(container)?;
+    // What the pod says for all its containers, and this one alone: the others run already.
+    let of_pod = |member| host.at(&["spec", member]).cloned().unwrap_or_default();
+    let pod = json!({"spec": {
+        "os": of_pod("os"), "securityContext": of_pod("securityContext"), "ephemeralContainers": [container],
+    }});
+    kept(&Object::new(pod), settings)
+}
+
+/// Whether a pod keeps to the standard that the virtual cluster's owner chose.
+fn kept(host: &Object, settings: &Settings) -> Result<(), NotNow> {
+    let Some(standard) = settings.pod_security else { return Ok(()) };
+    let found = violations(standard, host);
+    if found.is_empty() {
+        return Ok(());
+    }
+    refused(format!(
+        "this virtual cluster keeps to the Pod Security Standard {:?}, which forbids that {}",
+        standard.name(),
+        found.join("; that ")
+    ))
+}
+
+fn content(container: &Value) -> Result<(), NotNow> {
     let name = text(container, "name");
     for (at, allowed) in [("env[].valueFrom", VARIABLE), ("envFrom[]", VARIABLES)] {
         for source in each(container, at) {
@@ -194,15 +221,44 @@ fn is_known<'a>(path: &str, mut fields: impl Iterator<Item = (&'a str, &'a str)>
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Settings;
-    use serde_json::json;
+    use crate::pod_security::Standard;
 
     fn judged(spec: Value) -> Result<(), String> {
-        match pod(&Object::new(json!({ "spec": spec }))) {
+        judged_by(None, spec)
+    }
+
+    fn judged_by(standard: Option<Standard>, spec: Value) -> Result<(), String> {
+        let settings = Settings { pod_security: standard, ..Settings::example() };
+        said(pod(&Object::new(json!({ "spec": spec })), &settings))
+    }
+
+    fn said(result: Result<(), NotNow>) -> Result<(), String> {
+        match result {
             Ok(()) => Ok(()),
             Err(NotNow::Refused(note)) => Err(note.message),
             Err(other) => panic!("{other:?}"),
         }
+    }
+
+    #[test]
+    fn a_standard_is_kept_when_there_is_one() {
+        let spec = json!({"hostPID": true, "containers": [{"name": "a", "securityContext": {"privileged": true}}]});
+        judged(spec.clone()).expect("the host decides");
+        let why = judged_by(Some(Standard::Baseline), spec).expect_err("forbidden");
+        assert!(why.contains("\"baseline\"") && why.contains("hostPID"), "{why}");
+        assert!(why.contains("container \"a\" is privileged"), "{why}");
+    }
+
+    #[test]
+    fn a_container_is_judged_with_what_the_pod_says_for_it() {
+        let settings = Settings { pod_security: Some(Standard::Restricted), ..Settings::example() };
+        let context = json!({"runAsNonRoot": true, "seccompProfile": {"type": "RuntimeDefault"}});
+        let host = Object::new(json!({"spec": {"hostPID": true, "securityContext": context}}));
+        let own = json!({"allowPrivilegeEscalation": false, "capabilities": {"drop": ["ALL"]}});
+        let container = |own: Value| json!({"name": "debugger", "securityContext": own});
+        said(added(&container(own), &host, &settings)).expect("fit");
+        let why = said(added(&container(json!({})), &host, &settings)).expect_err("careless");
+        assert!(why.contains("capabilities.drop") && !why.contains("hostPID"), "{why}");
     }
 
     #[test]

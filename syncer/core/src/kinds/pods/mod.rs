@@ -27,7 +27,7 @@ pub mod hosts;
 pub mod inside;
 mod judge;
 pub mod marks;
-mod paths;
+pub(crate) mod paths;
 pub mod references;
 mod resize;
 mod service_links;
@@ -42,11 +42,8 @@ mod volumes;
 static BESIDE: [&Resource; 1] = [&SECRETS];
 static NEIGHBOURS: [&Resource; 3] = [&NAMESPACES, &NODES, &SERVICES];
 
-/// The subresources that are read and opened serve the kubelet API of the virtual nodes (design D1).
-static RULES: [Rule; 4] = [
+static RULES: [Rule; 2] = [
     rule(&["pods", "secrets"], super::MIRRORED, true),
-    rule(&["pods/log"], &["get"], true),
-    rule(&["pods/attach", "pods/exec", "pods/portforward"], &["create", "get"], true),
     rule(&["pods/ephemeralcontainers", "pods/resize", "pods/status"], &["patch"], false),
 ];
 

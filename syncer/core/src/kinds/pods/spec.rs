@@ -191,7 +191,7 @@ mod tests {
                 variables: service_links::of_api("10.0.0.1"),
             };
             let mut host = host_pod(&virt, &key, &around, &Alone::default(), &settings);
-            super::super::judge::pod(&host).expect("a host pod is a fit virtual pod");
+            super::super::judge::pod(&host, &settings).expect("a host pod is a fit virtual pod");
             host.0.set(&["metadata", "uid"], format!("uid-{level}"));
             pod = host.0;
         }

@@ -51,7 +51,7 @@ fn create(virt: &Virtual<Object>, world: &dyn World, settings: &Settings) -> Res
     let around = around::look(virt, world, settings)?;
     let key: Host<_> = super::namespaced_host_key(&Virtual(virt.key()), settings);
     let pod = spec::host_pod(virt, &key, &around, world, settings);
-    judge::pod(&pod)?;
+    judge::pod(&pod, settings)?;
     let mut ops = tokens::leftovers(&Virtual(virt.key()), Some(virt.uid()), world, settings);
     ops.extend(tokens::upkeep(virt, world, settings).op);
     ops.push(Op::create_host(&PODS, pod));

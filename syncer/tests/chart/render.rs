@@ -1,0 +1,69 @@
+//! What helm makes of the chart.
+
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use serde_json::Value;
+
+/// The release and the namespace that everything here is rendered for.
+pub const NAME: &str = "my-vc";
+pub const NAMESPACE: &str = "team-x";
+
+/// The objects of the chart with these values, which the options must allow too.
+#[track_caller]
+pub fn chart(values: &str) -> Vec<Value> {
+    chart_on(values, &[])
+}
+
+/// The same on a host that serves these API versions besides Kubernetes' own.
+#[track_caller]
+pub fn chart_on(values: &str, apis: &[&str]) -> Vec<Value> {
+    vcluster_config::load("test", values).unwrap_or_else(|invalid| panic!("{invalid}"));
+    let (well, out, said) = helm(values, apis);
+    assert!(well, "{said}");
+    vcluster_config::manifests("the chart", &out).unwrap().into_iter().flat_map(items).collect()
+}
+
+/// What is in a list, as helm and kubectl see it.
+fn items(object: Value) -> Vec<Value> {
+    match object["items"].as_array() {
+        Some(items) if object["kind"] == "List" => items.clone(),
+        _ => vec![object],
+    }
+}
+
+fn helm(values: &str, apis: &[&str]) -> (bool, String, String) {
+    let program = std::env::var_os("VCLUSTER_TESTBED_BIN")
+        .map_or_else(|| PathBuf::from("helm"), |folder| Path::new(&folder).join("helm"));
+    let chart = Path::new(env!("CARGO_MANIFEST_DIR")).join("../charts/vcluster");
+    let mut command = Command::new(&program);
+    command.args(["template", NAME]).arg(chart).args(["--namespace", NAMESPACE, "--values", "-"]);
+    for api in apis {
+        command.args(["--api-versions", api]);
+    }
+    let mut child = command
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap_or_else(|error| {
+            panic!("{} cannot be run ({error}); set VCLUSTER_TESTBED_BIN", program.display())
+        });
+    child.stdin.take().unwrap().write_all(values.as_bytes()).unwrap();
+    let output = child.wait_with_output().unwrap();
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    (output.status.success(), text(output.stdout), text(output.stderr))
+}
+
+/// The objects of a kind.
+pub fn of_kind<'a>(objects: &'a [Value], kind: &str) -> Vec<&'a Value> {
+    objects.iter().filter(|object| object["kind"] == kind).collect()
+}
+
+/// One object.
+#[track_caller]
+pub fn one<'a>(objects: &'a [Value], kind: &str, name: &str) -> &'a Value {
+    let named = of_kind(objects, kind).into_iter().find(|it| it["metadata"]["name"] == name);
+    named.unwrap_or_else(|| panic!("there is no {kind} {name}"))
+}

@@ -1,0 +1,152 @@
+//! The Roles are what the syncer's parts declare, per option.
+
+use std::collections::BTreeSet;
+
+use serde_json::Value;
+use vcluster_syncer::rights;
+
+use crate::render::{NAME, chart, chart_on, of_kind, one};
+
+/// Group, resource, verb.
+type Pairs = BTreeSet<(String, String, String)>;
+
+/// Each set of options that changes the rights, alone and together.
+const OPTIONS: &[&str] = &[
+    "",
+    "sync: {toHost: {pods: {enabled: false}}}",
+    "sync: {toHost: {services: {enabled: false}}}",
+    "sync: {toHost: {endpoints: {enabled: false}}}",
+    "sync: {toHost: {endpointSlices: {enabled: false}}}",
+    "sync: {toHost: {persistentVolumeClaims: {enabled: false}}}",
+    "sync: {toHost: {configMaps: {enabled: false}}}",
+    "sync: {toHost: {secrets: {enabled: false}}}",
+    "sync: {toHost: {secrets: {enabled: false}, pods: {enabled: false}}}",
+    "sync: {fromHost: {events: {enabled: false}}}",
+    "sync: {toHost: {pods: {enabled: false}, services: {enabled: false}, endpoints: {enabled: false}, \
+     endpointSlices: {enabled: false}, persistentVolumeClaims: {enabled: false}, configMaps: {enabled: false}, \
+     secrets: {enabled: false}}, fromHost: {events: {enabled: false}}}",
+    "rbac: {role: {extended: false}}",
+];
+
+fn granted(role: &Value) -> Pairs {
+    let texts = |list: &Value| -> Vec<String> {
+        let items = list.as_array().unwrap().iter();
+        items.map(|text| text.as_str().unwrap().to_owned()).collect()
+    };
+    let mut pairs = Pairs::new();
+    for rule in role["rules"].as_array().unwrap() {
+        assert!(rule.get("resourceNames").is_none(), "rights on single objects are not compared");
+        for group in texts(&rule["apiGroups"]) {
+            for resource in texts(&rule["resources"]) {
+                for verb in texts(&rule["verbs"]) {
+                    let new = pairs.insert((group.clone(), resource.clone(), verb.clone()));
+                    assert!(new, "{verb} {resource} is there twice");
+                }
+            }
+        }
+    }
+    pairs
+}
+
+fn declared(values: &str, in_admin: bool) -> Pairs {
+    let config = vcluster_config::load("test", values).unwrap().config;
+    let rules = rights::needed(&config).into_iter().filter(|rule| rule.in_admin == in_admin);
+    let mut pairs = Pairs::new();
+    for rule in rules {
+        for resource in rule.resources {
+            for verb in rule.verbs {
+                pairs.insert((rule.group.into(), (*resource).into(), (*verb).into()));
+            }
+        }
+    }
+    pairs
+}
+
+#[test]
+fn the_roles_are_what_is_declared() {
+    for values in OPTIONS {
+        let objects = chart(values);
+        let base = granted(one(&objects, "Role", &format!("vc-{NAME}")));
+        assert_eq!(base, declared(values, true), "the base Role with {values:?}");
+        let extended = format!("vc-{NAME}-extended");
+        if values.contains("extended: false") {
+            assert_eq!(of_kind(&objects, "Role").len(), 1);
+        } else {
+            let more = granted(one(&objects, "Role", &extended));
+            assert_eq!(more, declared(values, false), "the extended Role with {values:?}");
+            assert!(more.is_disjoint(&base), "{more:?}");
+        }
+        assert!(
+            of_kind(&objects, "ClusterRole").is_empty()
+                && of_kind(&objects, "ClusterRoleBinding").is_empty()
+        );
+    }
+}
+
+#[test]
+fn there_are_at_most_sixty_and_none_is_broad() {
+    let objects = chart("");
+    let all: Pairs = of_kind(&objects, "Role").into_iter().flat_map(granted).collect();
+    assert!(all.len() <= 60, "{} rights: {all:#?}", all.len());
+    for (group, resource, verb) in &all {
+        let broad = [group, resource, verb].iter().any(|text| text.contains('*'));
+        assert!(!broad && verb != "update" && !resource.starts_with("nodes"), "{verb} {resource}");
+        assert!(group != "rbac.authorization.k8s.io", "nothing hands out rights");
+    }
+}
+
+/// What the built-in ClusterRole `admin` holds of the groups that we use (Kubernetes 1.34,
+/// `plugin/pkg/auth/authorizer/rbac/bootstrappolicy`: it aggregates `edit` and `view`).
+fn in_admin((group, resource, verb): &(String, String, String)) -> bool {
+    const READ: [&str; 3] = ["get", "list", "watch"];
+    const WRITE: [&str; 5] = ["create", "delete", "deletecollection", "patch", "update"];
+    let read = READ.contains(&verb.as_str());
+    let write = WRITE.contains(&verb.as_str());
+    match (group.as_str(), resource.as_str()) {
+        (
+            "",
+            "pods" | "configmaps" | "secrets" | "services" | "persistentvolumeclaims" | "events",
+        )
+        | ("", "pods/attach" | "pods/exec" | "pods/portforward")
+        | ("coordination.k8s.io", "leases") => read || write,
+        ("", "pods/log") | ("discovery.k8s.io", "endpointslices") => read,
+        _ => false,
+    }
+}
+
+#[test]
+fn a_namespaces_admin_holds_the_base_role() {
+    for values in OPTIONS {
+        let objects = chart(values);
+        let base = granted(one(&objects, "Role", &format!("vc-{NAME}")));
+        let beyond: Vec<_> = base.iter().filter(|right| !in_admin(right)).collect();
+        assert!(beyond.is_empty(), "{beyond:?} with {values:?}");
+    }
+}
+
+#[test]
+fn openshift_asks_for_one_more() {
+    let extended = format!("vc-{NAME}-extended");
+    let here = granted(one(&chart(""), "Role", &extended));
+    let there = granted(one(&chart_on("", &["security.openshift.io/v1"]), "Role", &extended));
+    let more: Vec<_> = there.difference(&here).collect();
+    let slices = (
+        "discovery.k8s.io".to_owned(),
+        "endpointslices/restricted".to_owned(),
+        "create".to_owned(),
+    );
+    assert_eq!(more, [&slices]);
+}
+
+#[test]
+fn whoever_brings_rules_of_his_own_gets_them() {
+    let rule = r#"{apiGroups: [""], resources: [pods], verbs: [get]}"#;
+    let objects = chart(&format!("rbac: {{role: {{overwriteRules: [{rule}]}}}}"));
+    assert_eq!(of_kind(&objects, "Role").len(), 1);
+    assert_eq!(granted(one(&objects, "Role", &format!("vc-{NAME}"))).len(), 1);
+    let extra = r#"{apiGroups: [apps], resources: [deployments], verbs: [get]}"#;
+    let objects = chart(&format!("rbac: {{role: {{extraRules: [{extra}]}}}}"));
+    let role = granted(one(&objects, "Role", &format!("vc-{NAME}")));
+    assert_eq!(role.len(), declared("", true).len() + 1);
+    assert!(chart("rbac: {role: {enabled: false}}").iter().all(|it| it["kind"] != "Role"));
+}
