@@ -15,7 +15,7 @@ fn old_values_become_new_ones() {
     let sandbox = Sandbox::new();
     sandbox.write(
         "old.yaml",
-        "syncer:\n  extraArgs: [--tls-san=a.example, --odd]\nsync:\n  secrets: {all: true}\n",
+        "syncer: {extraArgs: [--tls-san=a.example, --odd]}\nsync: {secrets: {all: true}}\nplugin: {x: {image: z}}\n",
     );
     let text = sandbox.transcript(&[
         &["convert", "config", "--distro", "k8s", "-f", "old.yaml"],
