@@ -334,48 +334,6 @@ mod tests {
     }
 
     #[test]
-    fn argo_cd_finds_a_cluster_that_it_can_use() {
-        let yaml = |more: &str| {
-            format!(
-                "exportKubeConfig: {{ additionalSecrets: [{{ name: a, namespace: argocd, format: argocd{more} }}] }}"
-            )
-        };
-        let made = |more: &str, login: &Login| {
-            let target = targets(&yaml(more)).remove(1);
-            let secret =
-                kubeconfig_secret(&pki(), "my-vc", "team-x", &target, login, None).unwrap();
-            let text = |key: &str| {
-                let text = BASE64_STANDARD.decode(secret["data"][key].as_str().unwrap()).unwrap();
-                String::from_utf8(text).unwrap()
-            };
-            let config: Value = serde_json::from_str(&text("config")).unwrap();
-            (secret.clone(), text("name"), text("server"), config)
-        };
-        let (secret, name, server, config) = made(", labels: { env: prod }", &Login::Admin);
-        let labels = &secret["metadata"]["labels"];
-        assert_eq!(labels["argocd.argoproj.io/secret-type"], "cluster");
-        assert_eq!(labels["env"], "prod");
-        assert_eq!(secret["metadata"]["annotations"][EXPORTED_FROM], "team-x/my-vc");
-        assert_eq!((name.as_str(), server.as_str()), ("my-vc", "https://my-vc.team-x.svc"));
-        let tls = &config["tlsClientConfig"];
-        let pem = BASE64_STANDARD.decode(tls["certData"].as_str().unwrap()).unwrap();
-        assert!(pem.starts_with(b"-----BEGIN CERTIFICATE") && tls["keyData"].is_string());
-        assert!(tls["caData"].is_string() && tls["insecure"] == false);
-        assert!(config.get("bearerToken").is_none());
-
-        let login = Login::Token("secret-token".into());
-        let (secret, name, server, config) =
-            made(", insecure: true, context: prod, server: https://vc.example.com", &login);
-        assert_eq!((name.as_str(), server.as_str()), ("prod", "https://vc.example.com"));
-        assert_eq!(
-            config,
-            json!({ "bearerToken": "secret-token", "tlsClientConfig": { "insecure": true } })
-        );
-        let token = token_in(&Object::new(secret), ExportFormat::ArgoCd);
-        assert_eq!(token.as_deref(), Some("secret-token"));
-    }
-
-    #[test]
     fn every_wish_is_a_target() {
         let targets = targets(
             "exportKubeConfig:
