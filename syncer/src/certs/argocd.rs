@@ -75,7 +75,7 @@ mod tests {
             )
         };
         let mut pki = Pki::default();
-        pki.complete(None, SystemTime::now()).unwrap();
+        pki.complete(crate::certs::Wanted::default(), SystemTime::now()).unwrap();
         let made = |more: &str, login: &Login| {
             let target = target(&yaml(more));
             let secret = kubeconfig_secret(&pki, "my-vc", "team-x", &target, login, None).unwrap();

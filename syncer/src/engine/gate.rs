@@ -19,6 +19,8 @@ pub struct Gate {
     open: AtomicBool,
     closed: Mutex<Option<Closed>>,
     check: Check,
+    /// Held while a list is judged: the lists of all kinds come at once, and each may want to note what it found.
+    judging: tokio::sync::Mutex<()>,
 }
 
 /// Why it was closed.
@@ -39,7 +41,8 @@ struct Until {
 impl Gate {
     /// Closed until the first lists are in.
     pub fn new(check: Check) -> Gate {
-        Gate { open: AtomicBool::new(false), closed: Mutex::default(), check }
+        let judging = tokio::sync::Mutex::default();
+        Gate { open: AtomicBool::new(false), closed: Mutex::default(), check, judging }
     }
 
     /// Whether writing is safe.
@@ -96,27 +99,46 @@ impl Gate {
 }
 
 impl Shared {
-    /// Judges a fresh list of a virtual resource before it is taken in.
+    /// The highest virtual version that host objects note, to be asked for before a virtual resource is listed: while
+    /// it is, this replica or another one may note higher ones.
+    pub async fn noted_before(&self, side: Side) -> u64 {
+        if side == Side::Host {
+            return 0;
+        }
+        self.host_listed().await;
+        self.state().highest_noted
+    }
+
+    /// Judges a fresh list of a virtual resource before it is taken in; `noted` is the highest version that host objects
+    /// noted before it was asked for.
     ///
     /// # Errors
     /// When the store's identity cannot be read; the list must then not be taken in.
-    pub async fn gate_list(&self, side: Side, version: &str, round: u64) -> Result<(), ApiError> {
+    pub async fn gate_list(
+        &self,
+        side: Side,
+        version: &str,
+        noted: u64,
+        round: u64,
+    ) -> Result<(), ApiError> {
         if side == Side::Host || self.gate.is_closed_in(round) {
             return Ok(());
         }
-        self.host_listed().await;
+        let _turn = self.gate.judging.lock().await;
+        if self.gate.is_closed_in(round) {
+            return Ok(());
+        }
         let store = self.virt.get(&NAMESPACES, &Key::cluster("kube-system")).await?;
         let store = store.as_ref().map(Object::uid).unwrap_or_default().to_owned();
         let service = self.host.get(&SERVICES, &self.own_service()).await?;
         let note =
             |key| service.as_ref().and_then(|service| service.annotation(key)).map(str::to_owned);
-        let (noted, decision) = (note(labels::STORE_UID), note(labels::STORE_DECISION));
+        let (noted_store, decision) = (note(labels::STORE_UID), note(labels::STORE_DECISION));
         let before = note(labels::READ_ONLY);
-        let highest = self.state().highest_noted;
-        let older = version.parse::<u64>().is_ok_and(|version| version < highest).then(|| format!(
-            "the virtual cluster's store is older than its host objects (version {version}, they note {highest})"
+        let older = version.parse::<u64>().is_ok_and(|version| version < noted).then(|| format!(
+            "the virtual cluster's store is older than its host objects (version {version}, they note {noted})"
         ));
-        let found = match (noted, store.as_str(), &service) {
+        let found = match (noted_store, store.as_str(), &service) {
             // The API server makes kube-system a moment after it starts to serve.
             (_, "", _) => {
                 let reason = "namespace kube-system does not exist yet";
@@ -126,8 +148,8 @@ impl Shared {
                 self.annotate(service, labels::STORE_UID, store).await?;
                 older
             }
-            (Some(noted), store, _) if noted != store => Some(format!(
-                "the virtual cluster's store is another one (kube-system has UID {store}, host objects belong to {noted})"
+            (Some(former), store, _) if former != store => Some(format!(
+                "the virtual cluster's store is another one (kube-system has UID {store}, host objects belong to {former})"
             )),
             _ => older,
         };
@@ -141,21 +163,40 @@ impl Shared {
         let Some(reason) = reason.filter(|_| round == self.round()) else { return Ok(()) };
         self.gate.shut(Closed {
             reason: reason.clone(),
-            until: Some(Until { round, decided: decision }),
+            until: Some(Until { round, decided: decision.clone() }),
         });
-        if let (None, Some(service)) = (before, &service)
-            && let Err(error) = self.annotate(service, labels::READ_ONLY, &reason).await
+        if before.is_none()
+            && let Err(error) = self.note_read_only(&reason, decision.as_deref()).await
         {
             tracing::warn!(%error, "a restart may forget that nothing is to be written");
         }
         Ok(())
     }
 
-    /// Notes something on host Service `NAME`.
+    /// Notes that nothing is written, so that a restart knows, unless someone has decided meanwhile.
+    async fn note_read_only(&self, reason: &str, decided: Option<&str>) -> Result<(), ApiError> {
+        loop {
+            let Some(service) = self.host.get(&SERVICES, &self.own_service()).await? else {
+                return Ok(());
+            };
+            let note = |key| service.annotation(key);
+            if note(labels::READ_ONLY).is_some() || note(labels::STORE_DECISION) != decided {
+                return Ok(());
+            }
+            match self.annotate(&service, labels::READ_ONLY, reason).await {
+                Err(error) if error.code() == 409 => {}
+                noted => return noted,
+            }
+        }
+    }
+
+    /// Notes something on host Service `NAME`, if it still is as it was read.
     async fn annotate(&self, service: &Object, key: &str, value: &str) -> Result<(), ApiError> {
         let body = serde_json::json!({"metadata": {"annotations": {key: value}}});
+        let version = service.resource_version().to_owned();
         let service = vcluster_syncer_core::Host(service.clone());
-        apply::carry_out(self, &Op::patch_host(&SERVICES, &service, body)).await
+        let op = Op::patch_host(&SERVICES, &service, body).at_version(&version);
+        apply::carry_out(self, &op).await
     }
 
     /// Returns once someone has decided about a store that is another one, or an older one.

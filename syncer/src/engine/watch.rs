@@ -99,11 +99,12 @@ async fn pause(failures: u32) {
 
 async fn list(shared: &Shared, source: &Source, round: u64) -> Result<String, ApiError> {
     let api = shared.api(source.side);
+    let noted = shared.noted_before(source.side).await;
     let listed =
         timeout(Duration::from_secs(120), api.list(source.kind, &source.namespace, &source.query))
             .await
             .map_err(|_| ApiError::Transport("the list took longer than two minutes".into()))??;
-    shared.gate_list(source.side, &listed.version, round).await?;
+    shared.gate_list(source.side, &listed.version, noted, round).await?;
     if *source.kind == EVENTS {
         shared.events.listed(listed.items);
         shared.listed(source, round);
