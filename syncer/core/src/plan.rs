@@ -9,6 +9,8 @@ use crate::{Host, Key, Object, Resource, Side, Virtual};
 pub struct Plan {
     /// Writes, carried out in this order; the first that fails ends the plan, and the key is planned afresh.
     pub ops: Vec<Op>,
+    /// The writes do not wait for each other, and may all be under way at once. Each is carried out even if another fails.
+    pub together: bool,
     /// What the virtual object's owner should read as an event on it.
     pub notes: Vec<Note>,
     /// Plan again at this time, even when nothing changes: a token must be renewed, a grace period ends.

@@ -151,15 +151,15 @@ async fn fly(shared: &Shared, Flight { key, job, since }: Flight) {
     let key = &key;
     match job {
         Job::Write(plan) => {
-            for op in &plan.ops {
-                if let Err(error) = apply::carry_out(shared, op).await {
-                    failed(shared, key, op, &error).await;
-                    return;
-                }
-                shared.metrics.lag(op.kind.plural, op.side, since.elapsed());
-                tracing::info!(
-                    kind = %op.kind, side = %op.side, key = %op.key, op = apply::name(&op.act), "written"
-                );
+            let failure = if plan.together {
+                let writes = plan.ops.iter().map(|op| write(shared, op, since));
+                futures::future::join_all(writes).await.into_iter().find_map(Result::err)
+            } else {
+                one_by_one(shared, &plan.ops, since).await.err()
+            };
+            if let Some((op, error)) = failure {
+                failed(shared, key, op, &error).await;
+                return;
             }
             shared.state().queue.land(key);
         }
@@ -179,6 +179,26 @@ async fn fly(shared: &Shared, Flight { key, job, since }: Flight) {
             }
         },
     }
+}
+
+async fn one_by_one<'a>(
+    shared: &Shared,
+    ops: &'a [Op],
+    since: Instant,
+) -> Result<(), (&'a Op, ApiError)> {
+    for op in ops {
+        write(shared, op, since).await?;
+    }
+    Ok(())
+}
+
+async fn write<'a>(shared: &Shared, op: &'a Op, since: Instant) -> Result<(), (&'a Op, ApiError)> {
+    apply::carry_out(shared, op).await.map_err(|error| (op, error))?;
+    shared.metrics.lag(op.kind.plural, op.side, since.elapsed());
+    tracing::info!(
+        kind = %op.kind, side = %op.side, key = %op.key, op = apply::name(&op.act), "written"
+    );
+    Ok(())
 }
 
 async fn failed(shared: &Shared, key: &PlanKey, op: &Op, error: &ApiError) {

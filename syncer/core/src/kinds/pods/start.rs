@@ -55,7 +55,8 @@ fn create(virt: &Virtual<Object>, world: &dyn World, settings: &Settings) -> Res
     let mut ops = tokens::leftovers(&Virtual(virt.key()), Some(virt.uid()), world, settings);
     ops.extend(tokens::upkeep(virt, world, settings).op);
     ops.push(Op::create_host(&PODS, pod));
-    Ok(Plan::of(ops))
+    // Before the kubelet mounts its tokens the pod must be scheduled, which takes longer than to ask for them.
+    Ok(Plan { together: true, ..Plan::of(ops) })
 }
 
 /// Whether something inside makes another pod in this one's place.
