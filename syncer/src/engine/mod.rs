@@ -16,6 +16,7 @@ mod dispatch;
 mod echoes;
 mod gate;
 mod host_events;
+mod hot;
 mod lookups;
 mod node_use;
 mod notes;

@@ -6,7 +6,7 @@ use std::fmt;
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
-use vcluster_syncer_core::Object;
+use vcluster_syncer_core::{Key, Object};
 
 /// Parses an object and drops `metadata.managedFields` on the way: about half of a pod's bytes (design D7).
 pub fn object(json: &[u8]) -> Result<Object, serde_json::Error> {
@@ -45,6 +45,11 @@ pub fn identity(json: &[u8]) -> Result<IdentityMeta, serde_json::Error> {
 }
 
 impl IdentityMeta {
+    /// The object's key.
+    pub fn key(&self) -> Key {
+        Key::new(&self.namespace, &self.name)
+    }
+
     /// UID and version come after name and namespace, both where fields are in the order of Go's structs and where they
     /// are sorted.
     fn is_whole(&self) -> bool {

@@ -10,7 +10,7 @@ use super::absences::Absences;
 use super::lookups::Lookups;
 use super::node_use::NodeUse;
 use super::owners::Owners;
-use super::parse;
+use super::parse::{self, IdentityMeta};
 use super::queue::{PlanKey, Queue};
 use super::references::References;
 use super::store::{Change, Lane, Store};
@@ -101,19 +101,14 @@ impl State {
         self.kinds.get(usize::from(key.kind)).map(Box::as_ref)
     }
 
-    /// How much of an object is worth parsing.
-    pub fn keeps_whole(
-        &self,
-        side: Side,
-        kind: &'static Resource,
-        identity: impl FnOnce() -> Option<Key>,
-    ) -> bool {
+    /// Whether more than the identity of an object is worth keeping.
+    fn keeps_whole(&self, side: Side, kind: &'static Resource, key: Key) -> bool {
         let lean = side == Side::Virtual
             && self
                 .kinds
                 .iter()
                 .any(|mirror| mirror.kind() == kind && mirror.keep() == Keep::WhenReferenced);
-        !lean || identity().is_none_or(|key| self.is_wanted(kind, &Virtual(key)))
+        !lean || self.is_wanted(kind, &Virtual(key))
     }
 
     /// Whether the virtual object is to be on the host, as far as that depends on being referred to.
@@ -126,35 +121,42 @@ impl State {
         all || self.references.contains(kind, key)
     }
 
-    /// Whether an event only tells what the cache knows already, mostly from a write of ours.
-    pub fn is_echo(
+    /// Takes in an object that a watch delivers, and reads it as far as it is worth. Returns whether it was news: most
+    /// of what a watch tells of an object of ours is the echo of a write, which is not read.
+    ///
+    /// # Errors
+    /// What is wrong with its JSON.
+    pub fn delivered(
         &mut self,
         side: Side,
         kind: &'static Resource,
-        of: &parse::IdentityMeta,
-    ) -> bool {
-        let key = Key::new(&of.namespace, &of.name);
-        self.stores.entry((side, kind)).or_default().is_echo(&key, &of.resource_version)
+        lane: Lane,
+        identity: IdentityMeta,
+        json: &[u8],
+    ) -> Result<bool, serde_json::Error> {
+        let key = identity.key();
+        let store = self.stores.entry((side, kind)).or_default();
+        if store.is_echo(&key, &identity.resource_version) {
+            return Ok(false);
+        }
+        let news = self.read(side, kind, Some(identity), json)?;
+        self.stores.entry((side, kind)).or_default().admit(lane, news);
+        self.changed(side, kind, &key);
+        Ok(true)
     }
 
-    /// Takes in one event of a watch.
-    pub fn observe(&mut self, side: Side, kind: &'static Resource, lane: Lane, change: Change) {
-        let key = change.key();
+    /// A watch tells that an object is gone.
+    pub fn deleted(&mut self, side: Side, kind: &'static Resource, key: &Key, uid: &str) {
         let store = self.stores.entry((side, kind)).or_default();
         // An object that loses our marker leaves the host's watch as if it were deleted. One that was on its way out
         // before is; any other must be read afresh before it counts as gone.
-        let gone = matches!(change, Change::Gone { .. })
-            && (side == Side::Virtual
-                || store.get(&key).is_some_and(|object| object.is_deleting()));
-        let uid = match &change {
-            Change::Gone { uid, .. } => uid.clone(),
-            _ => Box::default(),
-        };
-        if store.observe(lane, change) {
+        let gone =
+            side == Side::Virtual || store.get(key).is_some_and(|object| object.is_deleting());
+        if store.remove(key, uid) {
             if gone {
-                self.bury(side, kind, &key, &uid);
+                self.bury(side, kind, key, uid);
             }
-            self.changed(side, kind, &key);
+            self.changed(side, kind, key);
         }
     }
 
@@ -249,7 +251,7 @@ impl State {
         self.drops.get(&(side, kind)).into_iter().flatten().cloned().collect()
     }
 
-    /// Reads an event's object as far as it is worth.
+    /// Reads an object of a list as far as it is worth.
     ///
     /// # Errors
     /// What is wrong with its JSON.
@@ -259,13 +261,20 @@ impl State {
         kind: &'static Resource,
         json: &[u8],
     ) -> Result<Change, serde_json::Error> {
-        let mut identity = None;
-        let whole = self.keeps_whole(side, kind, || {
-            identity = parse::identity(json).ok();
-            identity.as_ref().map(|identity| Key::new(&identity.namespace, &identity.name))
-        });
+        self.read(side, kind, parse::identity(json).ok(), json)
+    }
+
+    fn read(
+        &self,
+        side: Side,
+        kind: &'static Resource,
+        identity: Option<IdentityMeta>,
+        json: &[u8],
+    ) -> Result<Change, serde_json::Error> {
         match identity {
-            Some(identity) if !whole => Ok(Change::Exists(identity)),
+            Some(identity) if !self.keeps_whole(side, kind, identity.key()) => {
+                Ok(Change::Exists(identity))
+            }
             _ => parse::object(json).map(|object| Change::Is(self.slimmed(side, kind, object))),
         }
     }

@@ -1,24 +1,20 @@
 //! The cache of one resource on one side, in as little memory as its use allows (design D7).
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use std::ops::Bound;
 
 use vcluster_syncer_core::{Key, Object};
 
 use super::echoes::Echoes;
+use super::hot::Hot;
 use super::packed::Packed;
 use super::parse;
-
-/// How many objects of one store may be parsed at a time: those whose writes are under way. A parsed pod takes ten times
-/// the memory of its JSON, and in a burst thousands wait for their turn.
-const HOT: usize = 32;
 
 /// The cached objects of one resource of one cluster.
 #[derive(Default)]
 pub struct Store {
     entries: BTreeMap<Key, Entry>,
-    /// Those that are parsed; the first has been longest.
-    hot: VecDeque<Key>,
+    hot: Hot,
     echoes: Echoes,
 }
 
@@ -52,19 +48,12 @@ enum Body {
     Cold(Packed),
 }
 
-/// What the watch or a write tells of an object.
+/// What a list, a watch or a write tells of an object that is there.
 pub enum Change {
     /// It is so.
     Is(Object),
     /// It is there; no more is kept of it.
     Exists(parse::IdentityMeta),
-    /// It is gone; its last state's UID.
-    Gone {
-        /// Key of the object.
-        key: Key,
-        /// UID of the object.
-        uid: Box<str>,
-    },
 }
 
 impl Change {
@@ -72,36 +61,20 @@ impl Change {
     pub fn key(&self) -> Key {
         match self {
             Change::Is(object) => object.key(),
-            Change::Exists(identity) => Key::new(&identity.namespace, &identity.name),
-            Change::Gone { key, .. } => key.clone(),
+            Change::Exists(identity) => identity.key(),
+        }
+    }
+
+    /// The object's version.
+    fn version(&self) -> &str {
+        match self {
+            Change::Is(object) => object.resource_version(),
+            Change::Exists(identity) => &identity.resource_version,
         }
     }
 }
 
 impl Store {
-    /// Takes in what a watch delivers. Returns whether it changed anything: an echo of our own write does not.
-    pub fn observe(&mut self, lane: Lane, change: Change) -> bool {
-        let key = change.key();
-        if let Change::Gone { uid, .. } = &change {
-            return self.remove(&key, uid);
-        }
-        let version = match &change {
-            Change::Is(object) => object.resource_version(),
-            Change::Exists(identity) => &identity.resource_version,
-            Change::Gone { .. } => "",
-        };
-        if self.is_echo(&key, version) {
-            return false;
-        }
-        // News wait for their turn, which comes last when many do.
-        let busy = self.hot.len() >= HOT && !self.hot.contains(&key);
-        self.put(lane, key.clone(), change);
-        if busy {
-            self.rest(&key);
-        }
-        true
-    }
-
     /// Whether the watch delivers no news with this version: the cache has it, or a later one of ours. Called once for
     /// each event, for it notes what was delivered.
     pub fn is_echo(&mut self, key: &Key, version: &str) -> bool {
@@ -109,6 +82,17 @@ impl Store {
             return true;
         }
         self.entries.get(key).is_some_and(|entry| *entry.version == *version)
+    }
+
+    /// Takes in news of a watch, see [`Store::is_echo`].
+    pub fn admit(&mut self, lane: Lane, news: Change) {
+        let key = news.key();
+        // News wait for their turn, which comes last when many do.
+        let busy = self.hot.is_full_without(&key);
+        self.put(lane, key.clone(), news);
+        if busy {
+            self.rest(&key);
+        }
     }
 
     /// A write of ours to this object begins.
@@ -144,13 +128,8 @@ impl Store {
         for change in changes {
             let key = change.key();
             let old = before.remove(&key);
-            let version = match &change {
-                Change::Is(object) => object.resource_version().to_owned(),
-                Change::Exists(identity) => identity.resource_version.clone(),
-                Change::Gone { .. } => continue,
-            };
             match old {
-                Some(old) if *old.version == *version => {
+                Some(old) if *old.version == *change.version() => {
                     self.entries.insert(key, old);
                 }
                 _ => {
@@ -171,7 +150,7 @@ impl Store {
             return false;
         }
         self.entries.remove(key);
-        self.hot.retain(|hot| hot != key);
+        self.hot.forget(key);
         self.echoes.forget(key);
         true
     }
@@ -189,8 +168,7 @@ impl Store {
         {
             object.set(path, value);
             entry.body = Body::Hot(object);
-            self.hot.retain(|hot| hot != key);
-            self.hot.push_back(key.clone());
+            self.hot.touch(key);
         }
         self.cool();
     }
@@ -238,7 +216,7 @@ impl Store {
         {
             entry.body = Body::Cold(packed);
         }
-        self.hot.retain(|hot| hot != key);
+        self.hot.forget(key);
     }
 
     /// Keeps no more than the identity of an object.
@@ -246,14 +224,13 @@ impl Store {
         if let Some(entry) = self.entries.get_mut(key) {
             entry.body = Body::None;
         }
-        self.hot.retain(|hot| hot != key);
+        self.hot.forget(key);
     }
 
     fn put(&mut self, lane: Lane, key: Key, change: Change) {
         let entry = match change {
             Change::Is(object) => {
-                self.hot.retain(|hot| *hot != key);
-                self.hot.push_back(key.clone());
+                self.hot.touch(&key);
                 Entry {
                     uid: object.uid().into(),
                     version: object.resource_version().into(),
@@ -267,16 +244,13 @@ impl Store {
                 lane,
                 body: Body::None,
             },
-            Change::Gone { .. } => return,
         };
         self.entries.insert(key, entry);
     }
 
     /// Folds those that have been parsed for longest, when there are too many.
     fn cool(&mut self) {
-        while self.hot.len() > HOT
-            && let Some(longest) = self.hot.pop_front()
-        {
+        while let Some(longest) = self.hot.too_many() {
             self.rest(&longest);
         }
     }
@@ -299,134 +273,4 @@ impl Entry {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use serde_json::json;
-
-    fn pod(version: &str, uid: &str) -> Object {
-        Object::new(
-            json!({"metadata": {"namespace": "a", "name": "b", "uid": uid, "resourceVersion": version}}),
-        )
-    }
-
-    fn key() -> Key {
-        Key::new("a", "b")
-    }
-
-    fn version(store: &Store) -> Option<String> {
-        store.get(&key()).map(|object| object.resource_version().to_owned())
-    }
-
-    #[test]
-    fn the_echo_of_our_own_write_changes_nothing() {
-        let mut store = Store::default();
-        store.begin_write(&key());
-        assert!(store.end_write(&key(), Some(pod("5", "u"))));
-        assert!(!store.observe(Lane::Ours, Change::Is(pod("5", "u"))));
-        assert!(store.observe(Lane::Ours, Change::Is(pod("6", "u"))));
-    }
-
-    #[test]
-    fn events_older_than_our_write_do_not_bring_the_past_back() {
-        let mut store = Store::default();
-        store.observe(Lane::Ours, Change::Is(pod("3", "u")));
-        store.begin_write(&key());
-        store.end_write(&key(), Some(pod("5", "u")));
-        assert!(!store.observe(Lane::Ours, Change::Is(pod("4", "u"))));
-        assert_eq!(version(&store).as_deref(), Some("5"));
-        assert!(!store.observe(Lane::Ours, Change::Is(pod("5", "u"))));
-        assert!(store.observe(Lane::Ours, Change::Is(pod("7", "u"))));
-    }
-
-    #[test]
-    fn a_watch_quicker_than_the_answer_is_not_overwritten() {
-        let mut store = Store::default();
-        store.begin_write(&key());
-        store.observe(Lane::Ours, Change::Is(pod("5", "u")));
-        store.observe(Lane::Ours, Change::Is(pod("6", "u")));
-        assert!(!store.end_write(&key(), Some(pod("5", "u"))));
-        assert_eq!(version(&store).as_deref(), Some("6"));
-        assert!(store.observe(Lane::Ours, Change::Is(pod("7", "u"))));
-    }
-
-    #[test]
-    fn an_answer_that_comes_after_the_end_does_not_bring_the_object_back() {
-        let mut store = Store::default();
-        store.observe(Lane::Ours, Change::Is(pod("5", "u")));
-        store.begin_write(&key());
-        assert!(store.observe(Lane::Ours, Change::Gone { key: key(), uid: "u".into() }));
-        // A patch that changed nothing answers with the version that was there before.
-        assert!(!store.end_write(&key(), Some(pod("5", "u"))));
-        assert_eq!(version(&store), None);
-        // The next object of that name is another one.
-        store.begin_write(&key());
-        assert!(!store.observe(Lane::Ours, Change::Gone { key: key(), uid: "u".into() }));
-        assert!(store.end_write(&key(), Some(pod("9", "new"))));
-    }
-
-    #[test]
-    fn a_late_delete_of_the_former_object_is_ignored() {
-        let mut store = Store::default();
-        store.observe(Lane::Ours, Change::Is(pod("3", "old")));
-        store.begin_write(&key());
-        store.end_write(&key(), Some(pod("9", "new")));
-        assert!(!store.observe(Lane::Ours, Change::Gone { key: key(), uid: "old".into() }));
-        assert_eq!(version(&store).as_deref(), Some("9"));
-    }
-
-    #[test]
-    fn a_list_ends_all_waiting_and_tells_what_changed() {
-        let mut store = Store::default();
-        store.begin_write(&key());
-        store.end_write(&key(), Some(pod("5", "u")));
-        assert_eq!(store.replace(Lane::Ours, vec![Change::Is(pod("6", "u"))]), vec![key()]);
-        assert!(store.observe(Lane::Ours, Change::Is(pod("7", "u"))));
-        assert_eq!(store.replace(Lane::Ours, vec![Change::Is(pod("7", "u"))]), vec![]);
-        assert_eq!(store.replace(Lane::Ours, vec![]), vec![key()]);
-    }
-
-    #[test]
-    fn objects_without_namespaces_are_in_the_empty_one() {
-        let mut nodes = Store::default();
-        nodes.observe(
-            Lane::Ours,
-            Change::Is(Object::new(json!({"metadata": {"name": "x", "uid": "c"}}))),
-        );
-        assert_eq!((nodes.in_namespace("").count(), nodes.in_namespace("x").count()), (1, 0));
-    }
-
-    #[test]
-    fn few_are_parsed_at_a_time_and_those_that_are_worked_on_stay() {
-        let mut store = Store::default();
-        let named = |number: usize, version: &str| {
-            let meta = json!({"namespace": "a", "name": format!("p{number}"), "uid": "u", "resourceVersion": version});
-            Object::new(json!({ "metadata": meta }))
-        };
-        let hot = |store: &Store, number: usize| {
-            matches!(store.entries[&Key::new("a", &format!("p{number}"))].body, Body::Hot(_))
-        };
-        for number in 0..HOT + 5 {
-            store.observe(Lane::Ours, Change::Is(named(number, "1")));
-        }
-        assert!(hot(&store, 0) && hot(&store, HOT - 1) && !hot(&store, HOT));
-        let last = Key::new("a", &format!("p{HOT}"));
-        store.begin_write(&last);
-        store.end_write(&last, Some(named(HOT, "2")));
-        assert!(hot(&store, HOT) && !hot(&store, 0) && store.hot.len() == HOT);
-        store.rest(&last);
-        assert_eq!(store.hot.len(), HOT - 1);
-        assert_eq!(store.get(&last), Some(named(HOT, "2")));
-    }
-
-    #[test]
-    fn resting_objects_are_the_same() {
-        let mut store = Store::default();
-        store.observe(Lane::Ours, Change::Is(pod("5", "u")));
-        store.rest(&key());
-        assert_eq!(store.get(&key()), Some(pod("5", "u")));
-        assert_eq!(store.in_namespace("a").count(), 1);
-        assert_eq!(store.in_namespace("").count() + store.in_namespace("a-b").count(), 0);
-        store.strip(&key());
-        assert_eq!(store.get(&key()), None);
-    }
-}
+mod tests;

@@ -7,12 +7,12 @@ use futures::StreamExt as _;
 use serde_json::Value;
 use tokio::time::timeout;
 use vcluster_syncer_core::resource::EVENTS;
-use vcluster_syncer_core::{Key, Resource, Side};
+use vcluster_syncer_core::{Resource, Side};
 
 use super::Shared;
 use super::api::ApiError;
 use super::parse;
-use super::store::{Change, Lane};
+use super::store::Lane;
 
 /// How long a watch is asked for; the server closes it then, and it goes on from where it was.
 const WATCH_FOR: Duration = Duration::from_secs(290);
@@ -197,26 +197,20 @@ fn take(
         return Ok(Some(version));
     }
     let mut state = shared.state();
-    if event.kind != "DELETED" && state.is_echo(source.side, source.kind, &identity) {
-        return Ok(Some(version));
-    }
-    let change = if event.kind == "DELETED" {
-        Change::Gone {
-            key: Key::new(&identity.namespace, &identity.name),
-            uid: identity.uid.into(),
-        }
+    let news = if event.kind == "DELETED" {
+        state.deleted(source.side, source.kind, &identity.key(), &identity.uid);
+        Ok(true)
     } else {
-        match state.parse(source.side, source.kind, json) {
-            Ok(change) => change,
-            Err(error) => {
-                tracing::warn!(kind = %source.kind, %error, "an object cannot be read and is left out");
-                return Ok(Some(version));
-            }
-        }
+        state.delivered(source.side, source.kind, source.lane, identity, json)
     };
-    state.observe(source.side, source.kind, source.lane, change);
     drop(state);
-    shared.wake();
+    match news {
+        Ok(true) => shared.wake(),
+        Ok(false) => {}
+        Err(error) => {
+            tracing::warn!(kind = %source.kind, %error, "an object cannot be read and is left out");
+        }
+    }
     Ok(Some(version))
 }
 
