@@ -6,7 +6,8 @@ use anyhow::{Context as _, Result, bail};
 
 use super::kubectl::Kubectl;
 use super::kwok;
-use super::layout::Layout;
+use super::layout::{Layout, Node};
+use super::processes::Processes;
 use super::programs::{COREDNS, LOCAL_PATH, METALLB, METRICS_SERVER, Programs};
 use super::wait::until;
 
@@ -60,13 +61,28 @@ pub async fn apply(
 /// Waits until all nodes are ready and all workloads available.
 ///
 /// # Errors
-/// When that takes too long.
-pub async fn ready(kubectl: &Kubectl, real_nodes: usize, load_balancer: bool) -> Result<()> {
-    let registered = || async {
-        let nodes = kubectl.run(&["get", "nodes", "--no-headers", "--output", "name"]).await?;
-        Ok(nodes.lines().count() >= real_nodes + kwok::NODES)
+/// When that takes too long; for a node that does not appear, with the end of its kubelet's log.
+pub async fn ready(
+    kubectl: &Kubectl,
+    processes: &Processes,
+    nodes: &[Node],
+    load_balancer: bool,
+) -> Result<()> {
+    let missing = || async {
+        let found = kubectl.run(&["get", "nodes", "--no-headers", "--output", "name"]).await?;
+        let found: Vec<_> = found.lines().filter_map(|line| line.strip_prefix("node/")).collect();
+        Ok::<_, anyhow::Error>(
+            nodes.iter().filter(|node| !found.contains(&node.name.as_str())).collect::<Vec<_>>(),
+        )
     };
-    until("the registration of all nodes", Duration::from_secs(60), registered).await?;
+    let registered = || async { Ok(missing().await?.is_empty()) };
+    if let Err(error) =
+        until("the registration of all nodes", Duration::from_secs(60), registered).await
+    {
+        let logs = missing().await.unwrap_or_default().into_iter();
+        let logs: Vec<_> = logs.map(|node| processes.end_of_log(&node.kubelet())).collect();
+        return Err(error.context(logs.join("\n")));
+    }
     kubectl.run(&["wait", "node", "--all", "--for=condition=Ready", PATIENCE]).await?;
     kubectl
         .run(&[

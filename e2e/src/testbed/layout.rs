@@ -196,6 +196,11 @@ impl Layout {
 }
 
 impl Node {
+    /// The name of its kubelet among the bed's processes.
+    pub fn kubelet(&self) -> String {
+        format!("kubelet-{}", self.name)
+    }
+
     /// The socket of the node's containerd.
     pub fn containerd_socket(&self) -> PathBuf {
         self.dir.join("containerd.sock")

@@ -12,10 +12,14 @@ use serde::{Deserialize, Serialize};
 use super::command::tail;
 use super::layout::Layout;
 use super::network;
+use super::progress::Progress;
 use super::wait::until;
 
 /// Set in the environment of every process of a bed, to the bed's prefix.
 pub const MARK: &str = "VCLUSTER_TESTBED";
+
+/// How soon a process that ended is started again.
+const SUPERVISION: Duration = Duration::from_secs(1);
 
 /// How a process is started.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -128,7 +132,6 @@ impl Processes {
     ) -> Result<()> {
         let name = &process.spec.name;
         let died = || bail!("{name} ended");
-        let log = self.log(name);
         until(name, limit, || {
             let alive = process.alive();
             let asked = ready();
@@ -136,10 +139,41 @@ impl Processes {
         })
         .await
         .and_then(|()| if process.alive() { Ok(()) } else { died() })
-        .with_context(|| {
-            let said = std::fs::read_to_string(&log).unwrap_or_default();
-            format!("the end of {}:\n{}", log.display(), tail(&said, 15))
-        })
+        .with_context(|| self.end_of_log(name))
+    }
+
+    /// What a process said last.
+    pub fn end_of_log(&self, name: &str) -> String {
+        let log = self.log(name);
+        let said = std::fs::read_to_string(&log).unwrap_or_default();
+        format!("the end of {}:\n{}", log.display(), tail(&said, 15))
+    }
+
+    /// Starts again what ended, as an init system does. Returns how many did.
+    ///
+    /// # Errors
+    /// When one cannot be started.
+    pub fn revive(&self, progress: &Progress) -> Result<usize> {
+        let ended: Vec<_> = self.all().into_iter().filter(|process| !process.alive()).collect();
+        let count = ended.len();
+        for process in ended {
+            let name = &process.spec.name;
+            progress
+                .note(&format!("{name} had ended; starting it again. {}", self.end_of_log(name)));
+            self.start(process.spec)?;
+        }
+        Ok(count)
+    }
+
+    /// Starts again what ends, for as long as it is polled.
+    ///
+    /// # Errors
+    /// When one cannot be started.
+    pub async fn supervise(&self, progress: &Progress) -> Result<()> {
+        loop {
+            tokio::time::sleep(SUPERVISION).await;
+            self.revive(progress)?;
+        }
     }
 
     fn record(&self, name: &str) -> PathBuf {

@@ -88,7 +88,6 @@ async fn keep(
     progress: &Progress,
 ) -> Result<Option<Outcome>> {
     let processes = Processes::of(layout);
-    let ended: Vec<_> = processes.all().into_iter().filter(|process| !process.alive()).collect();
     let network = network::namespaces(layout).len() == usize::from(recorded.nodes) + 1;
     // After a restart of the machine nothing runs and no namespace is left.
     if !network || processes.all().is_empty() {
@@ -101,12 +100,8 @@ async fn keep(
             if recorded.load_balancer { " and a load balancer" } else { "" }
         );
     }
-    if ended.is_empty() {
+    if processes.revive(progress)? == 0 {
         return Ok(Some(Outcome::AlreadyUp));
-    }
-    for process in ended {
-        progress.note(&format!("{} had ended; starting it again", process.spec.name));
-        processes.start(process.spec)?;
     }
     let kubectl = Kubectl::of(layout);
     let answers = || async { kubectl.run(&["get", "--raw", "/readyz"]).await.map(|_| true) };
@@ -148,12 +143,14 @@ async fn start(
         starter.start_agents(node)?;
     }
     kwok::start(layout, programs, &pki, &processes)?;
-    progress
-        .step("starting DNS, storage and metrics", async {
-            addons::apply(layout, programs, &kubectl, options.load_balancer).await?;
-            addons::ready(&kubectl, nodes.len(), options.load_balancer).await
-        })
-        .await
+    let addons = progress.step("starting DNS, storage and metrics", async {
+        addons::apply(layout, programs, &kubectl, options.load_balancer).await?;
+        addons::ready(&kubectl, &processes, nodes, options.load_balancer).await
+    });
+    tokio::select! {
+        ready = addons => ready,
+        failed = processes.supervise(progress) => failed,
+    }
 }
 
 /// The syncer's image, when it is wanted and can be built. A syncer that does not compile today must not keep anybody
