@@ -1,6 +1,7 @@
 //! What a virtual cluster's owner decided, as far as decisions depend on it.
 
 use crate::pod_security::Standard;
+use crate::{Host, Key};
 
 /// Settings of one virtual cluster. Built once at start by the engine from `vcluster.yaml` and its surroundings.
 #[derive(Clone, Debug)]
@@ -47,6 +48,11 @@ impl Default for Settings {
 }
 
 impl Settings {
+    /// The host Service `NAME`, which leads to the virtual API server.
+    pub fn api_service(&self) -> Host<Key> {
+        Host(Key::new(&self.host_namespace, &self.name))
+    }
+
     /// The settings that examples and tests use: virtual cluster `my-vc` in namespace `team-x`.
     pub fn example() -> Settings {
         Settings {

@@ -1,6 +1,6 @@
 //! What proves that an object is gone. A cache that lacks it proves nothing (design D6).
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use vcluster_syncer_core::Gone;
 
@@ -9,12 +9,14 @@ use super::queue::PlanKey;
 /// What is known of objects that are absent, by the key that plans them.
 #[derive(Default)]
 pub struct Absences {
-    virtuals: HashMap<PlanKey, Absence>,
     /// UIDs of the virtual objects whose deletion was seen: claims need to know which one it was.
     buried: HashMap<PlanKey, Box<str>>,
+    /// Virtual objects of which a fresh read said 404.
+    missing: HashSet<PlanKey>,
     twins: HashMap<PlanKey, Absence>,
 }
 
+/// What is known of a host twin that is absent.
 #[derive(Clone, Copy, Default)]
 struct Absence {
     /// This process had it in its cache.
@@ -28,7 +30,6 @@ struct Absence {
 impl Absences {
     /// The virtual object's deletion was seen.
     pub fn virtual_seen(&mut self, key: &PlanKey, uid: &str) {
-        self.virtuals.entry(key.clone()).or_default().seen = true;
         self.buried.insert(key.clone(), uid.into());
     }
 
@@ -39,21 +40,21 @@ impl Absences {
 
     /// A fresh read said that the virtual object does not exist.
     pub fn virtual_read(&mut self, key: &PlanKey) {
-        self.virtuals.entry(key.clone()).or_default().read = true;
+        self.missing.insert(key.clone());
     }
 
     /// The virtual object is there (again): what is known of a former object's end says nothing about this one.
     pub fn virtual_is_there(&mut self, key: &PlanKey) {
-        self.virtuals.remove(key);
+        self.missing.remove(key);
         self.buried.remove(key);
     }
 
     /// What is known of a virtual object's absence.
     pub fn of_virtual(&self, key: &PlanKey) -> Gone {
-        match self.virtuals.get(key) {
-            Some(Absence { seen: true, .. }) => Gone::Seen,
-            Some(Absence { read: true, .. }) => Gone::Read,
-            _ => Gone::Unproven,
+        match (self.buried.contains_key(key), self.missing.contains(key)) {
+            (true, _) => Gone::Seen,
+            (false, true) => Gone::Read,
+            (false, false) => Gone::Unproven,
         }
     }
 
@@ -88,7 +89,7 @@ impl Absences {
 
     /// Nothing is left of the key on either side.
     pub fn forget(&mut self, key: &PlanKey) {
-        self.virtuals.remove(key);
+        self.missing.remove(key);
         self.buried.remove(key);
         self.twins.remove(key);
     }

@@ -205,9 +205,9 @@ impl Shared {
         loop {
             let decision = {
                 let state = self.state();
-                let service = state.store(Side::Host, &SERVICES).and_then(|store| {
-                    store.get(&Key::new(&state.settings.host_namespace, &state.settings.name))
-                });
+                let service = state
+                    .store(Side::Host, &SERVICES)
+                    .and_then(|store| store.get(&state.settings.api_service()));
                 service.and_then(|it| it.annotation(labels::STORE_DECISION).map(str::to_owned))
             };
             // The sender lives as long as we do.
@@ -218,7 +218,6 @@ impl Shared {
     }
 
     fn own_service(&self) -> Key {
-        let state = self.state();
-        Key::new(&state.settings.host_namespace, &state.settings.name)
+        self.state().settings.api_service().0
     }
 }

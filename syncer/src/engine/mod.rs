@@ -160,11 +160,15 @@ impl Engine {
         self.shared.state().store(Side::Virtual, kind)?.get(key).map(Virtual)
     }
 
-    /// All virtual objects of a resource, as the cache has them.
-    pub fn virtual_objects(&self, kind: &'static Resource) -> Vec<Virtual<Object>> {
+    /// The virtual objects of a resource in a namespace (empty: without one), as the cache has them.
+    pub fn virtual_objects(
+        &self,
+        kind: &'static Resource,
+        namespace: &str,
+    ) -> Vec<Virtual<Object>> {
         let state = self.shared.state();
         let Some(store) = state.store(Side::Virtual, kind) else { return Vec::new() };
-        store.keys().filter_map(|key| store.get(key)).map(Virtual).collect()
+        store.in_namespace(namespace).map(Virtual).collect()
     }
 
     /// All host objects of a resource that belong to virtual objects of one kind.

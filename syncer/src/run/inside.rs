@@ -61,14 +61,16 @@ pub async fn keep_dns(inside: Api, config: Config, engine: Engine, check: Option
 
 /// Waits for a pod of CoreDNS that is ready.
 async fn first_answer(engine: Engine, check: Check) {
-    while !engine.virtual_objects(&PODS).iter().any(|pod| is_dns(pod) && is_ready(pod)) {
+    while !dns_pods(&engine).iter().any(is_ready) {
         tokio::time::sleep(BETWEEN_TRIES).await;
     }
     check.ok();
 }
 
-fn is_dns(pod: &Virtual<Object>) -> bool {
-    pod.namespace() == coredns::NAMESPACE && pod.label("k8s-app") == Some(coredns::APP)
+fn dns_pods(engine: &Engine) -> Vec<Virtual<Object>> {
+    let mut pods = engine.virtual_objects(&PODS, coredns::NAMESPACE);
+    pods.retain(|pod| pod.label("k8s-app") == Some(coredns::APP));
+    pods
 }
 
 fn is_ready(pod: &Virtual<Object>) -> bool {
@@ -98,8 +100,7 @@ async fn apply_all(inside: &Api, objects: &[Value]) {
 /// a minute or so, but looks at once when the pod itself changes.
 async fn hurry(inside: &Api, engine: &Engine, names: &str) {
     let body = json!({"metadata": {"annotations": {NUDGE: short_hash(names)}}});
-    let pods = engine.virtual_objects(&PODS);
-    for pod in pods.iter().filter(|pod| is_dns(pod)) {
+    for pod in dns_pods(engine) {
         if let Err(error) = inside.patch(&PODS, &pod.key(), None, PatchForm::Merge, &body).await {
             tracing::debug!(pod = %pod.key(), %error, "CoreDNS is not hurried, it will learn of nodes later");
         }
@@ -119,7 +120,7 @@ fn put_names(config_map: &mut Value, text: &str) {
 
 /// The addresses and names of the virtual nodes, as a hosts file.
 fn names(engine: &Engine) -> String {
-    let nodes = engine.virtual_objects(&NODES);
+    let nodes = engine.virtual_objects(&NODES, "");
     coredns::node_hosts(nodes.iter().filter_map(|node| Some((address(node)?, node.name()))))
 }
 

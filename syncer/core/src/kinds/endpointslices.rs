@@ -142,8 +142,7 @@ impl ApiServers {
     /// # Errors
     /// [`NotNow::Waiting`] while the host has none.
     pub fn found(world: &dyn World, settings: &Settings) -> Result<ApiServers, NotNow> {
-        let service = Host(Key::new(&settings.host_namespace, &settings.name));
-        let service = world.host(&SERVICES, &service);
+        let service = world.host(&SERVICES, &settings.api_service());
         let families = service.as_ref().map(|of| of.items_at(&["spec", "ipFamilies"]));
         let family = families.and_then(<[Value]>::first).and_then(Value::as_str).unwrap_or("IPv4");
         let slices: Vec<_> = world

@@ -2,7 +2,7 @@
 
 use crate::kinds::configmaps;
 use crate::resource::{CONFIG_MAPS, NAMESPACES, SERVICES};
-use crate::{Host, Key, NotNow, Object, Settings, Virtual, World};
+use crate::{Key, NotNow, Object, Settings, Virtual, World};
 
 use super::service_links::{self, Variables};
 use super::{dns, namespaced_host_key, references};
@@ -48,7 +48,7 @@ pub fn namespace(virt: &Virtual<Object>, world: &dyn World) -> Option<Virtual<Ob
 /// # Errors
 /// [`NotNow::Waiting`] until it has one.
 pub fn api_ip(world: &dyn World, settings: &Settings) -> Result<String, NotNow> {
-    let key = Host(Key::new(&settings.host_namespace, &settings.name));
+    let key = settings.api_service();
     cluster_ip(world.host(&SERVICES, &key).as_deref())
         .ok_or_else(|| NotNow::waiting(format!("an address of host Service {key}", key = *key)))
 }

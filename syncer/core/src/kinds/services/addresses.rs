@@ -96,7 +96,7 @@ fn take(wish: &Virtual<Object>, fields: &[&str]) -> Map<String, Value> {
 pub fn settled(key: &Virtual<Key>, world: &dyn World, settings: &Settings) -> Option<String> {
     let virt = world.virt(&crate::resource::SERVICES, key)?;
     let host_key = match api_server::is(key) {
-        true => api_server::host_key(settings),
+        true => settings.api_service(),
         false => crate::kinds::namespaced_host_key(key, settings),
     };
     let host = world.host(&crate::resource::SERVICES, &host_key)?;

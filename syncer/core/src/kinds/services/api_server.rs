@@ -2,7 +2,7 @@
 //! mirrored itself.
 
 use crate::resource::SERVICES;
-use crate::{Host, Key, NotNow, Object, Plan, Settings, Virtual, World};
+use crate::{Key, NotNow, Object, Plan, Settings, Virtual, World};
 
 use super::{moving, spec};
 
@@ -14,18 +14,13 @@ pub fn is(key: &Virtual<Key>) -> bool {
     (key.namespace(), key.name()) == API_SERVER
 }
 
-/// The host Service that leads to the virtual API server.
-pub fn host_key(settings: &Settings) -> Host<Key> {
-    Host(Key::new(&settings.host_namespace, &settings.name))
-}
-
 /// Moves `default/kubernetes` to the host Service's address. The API server makes the object, and lets it be then.
 pub fn plan(
     virt: &Virtual<Object>,
     world: &dyn World,
     settings: &Settings,
 ) -> Result<Plan, NotNow> {
-    let key = host_key(settings);
+    let key = settings.api_service();
     let host = world.host(&SERVICES, &key);
     let Some(host) = host.filter(|host| !spec::cluster_ips(host).is_empty()) else {
         return Err(NotNow::waiting(format!("Service {} on the host", *key)));
