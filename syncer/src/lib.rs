@@ -2,6 +2,7 @@
 
 pub mod admin;
 pub mod certs;
+pub mod client;
 pub mod coredns;
 pub mod engine;
 pub mod hosts;

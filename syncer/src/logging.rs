@@ -5,10 +5,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use tracing::Subscriber;
 use tracing::level_filters::LevelFilter;
+use tracing_subscriber::filter::{ParseError, Targets};
 use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
-use tracing_subscriber::{EnvFilter, Layer as _, Registry, reload};
+use tracing_subscriber::{Layer as _, Registry, reload};
 
 /// How a log line looks.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -36,7 +37,7 @@ pub enum LogError {
         directives: String,
         /// What the parser says.
         #[source]
-        source: tracing_subscriber::filter::ParseError,
+        source: ParseError,
     },
     /// The subscriber is gone or there was one already.
     #[error("the log filter cannot be installed: {0}")]
@@ -46,12 +47,12 @@ pub enum LogError {
 /// Changes the level of a running syncer.
 #[derive(Clone)]
 pub struct LogLevel {
-    filter: reload::Handle<EnvFilter, Registry>,
+    filter: reload::Handle<Targets, Registry>,
     directives: Arc<Mutex<String>>,
 }
 
 impl LogLevel {
-    /// Makes `directives` (a level, or what `RUST_LOG` takes) the filter from now on.
+    /// Makes `directives` (a level, or a list such as `info,vcluster_syncer::kubelet=debug`) the filter from now on.
     ///
     /// # Errors
     /// When they do not parse; the old filter stays.
@@ -103,7 +104,7 @@ where
 
 /// A bare word must be a level: as a directive, a misspelt `debgu` would be the name of a module and turn all others
 /// off. A bare `debug` speaks of the syncer, not of the HTTP library's every frame; `trace` is everything.
-fn parse(directives: &str) -> Result<EnvFilter, LogError> {
+fn parse(directives: &str) -> Result<Targets, LogError> {
     let bare = directives.chars().all(|c| c.is_ascii_alphanumeric());
     if directives.is_empty() {
         return Err(LogError::Level(String::new()));
@@ -119,7 +120,8 @@ fn parse(directives: &str) -> Result<EnvFilter, LogError> {
         Err(_) if bare => return Err(LogError::Level(directives.to_owned())),
         Ok(_) | Err(_) => directives.to_owned(),
     };
-    EnvFilter::try_new(expanded)
+    expanded
+        .parse::<Targets>()
         .map_err(|source| LogError::Directives { directives: directives.to_owned(), source })
 }
 

@@ -81,8 +81,8 @@ mod tests {
         let before = state("ca.crt").ino();
         write_files(&pki, directory.path(), "https://127.0.0.1:8443").unwrap();
         assert_eq!(state("ca.crt").ino(), before);
-        let text = std::fs::read_to_string(directory.path().join("syncer.conf")).unwrap();
-        assert!(text.contains(&format!("{}/syncer.crt", directory.path().display())), "{text}");
+        let text = std::fs::read_to_string(directory.path().join("scheduler.conf")).unwrap();
+        assert!(text.contains(&format!("{}/scheduler.crt", directory.path().display())), "{text}");
         let names: Vec<_> = std::fs::read_dir(directory.path())
             .unwrap()
             .map(|entry| entry.unwrap().file_name())

@@ -122,6 +122,12 @@ pub fn export_server(config: &Config) -> String {
     }
 }
 
+/// The address of the API server as the programs of its pod reach it.
+#[must_use]
+pub fn own_server(config: &Config) -> String {
+    format!("https://127.0.0.1:{}", config.control_plane.proxy.port)
+}
+
 /// The kubeconfig for a client, as YAML with everything inside.
 ///
 /// # Errors

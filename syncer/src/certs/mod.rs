@@ -31,7 +31,7 @@ pub use files::{read_files, write_files};
 pub use issue::Validity;
 pub use kubeconfig::{
     EXPORTED_FROM, ExportError, ExportTarget, Login, export_server, kubeconfig, kubeconfig_secret,
-    token_in,
+    own_server, token_in,
 };
 pub use names::{Names, ServiceNames, Surroundings, etcd_names};
 pub use secret::{SecretError, from_secret, load_or_create, to_secret};

@@ -90,7 +90,7 @@ pub const ETCD_CLIENTS: [&Leaf; 2] = [
 ];
 
 /// The programs that log in with a kubeconfig file, and with which certificate.
-pub const KUBECONFIGS: [&str; 4] = ["admin", "controller-manager", "scheduler", "syncer"];
+pub const KUBECONFIGS: [&str; 3] = ["admin", "controller-manager", "scheduler"];
 
 const fn client(
     name: &'static str,

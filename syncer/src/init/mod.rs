@@ -21,6 +21,7 @@ use vcluster_config::{Config, Loaded};
 use vcluster_syncer_core::Rule;
 
 use crate::certs::{self, Names, ServiceNames, Surroundings, Wanted};
+use crate::client::Access;
 use crate::namespace::{Denied, Namespace};
 
 pub use facts::Facts;
@@ -94,9 +95,8 @@ async fn work(args: InitArgs) -> anyhow::Result<()> {
         let binaries = args.binaries.clone();
         move || program::copy_to(&binaries)
     });
-    let host = kube::Config::incluster_env()
-        .context("the ServiceAccount token of the control plane is not mounted (volume `token` of the chart)")?;
-    let namespace = Namespace::new(kube::Client::try_from(host)?, &args.namespace);
+    let host = Access::of_pod()?.client().context("no client for the host")?;
+    let namespace = Namespace::new(host, &args.namespace);
     let around = Surroundings {
         name: args.name.clone(),
         namespace: args.namespace.clone(),
@@ -177,7 +177,7 @@ async fn prepare_once(
     }
     let names = Names::new(config, around, &ServiceNames::of(&service));
     pki.complete(Wanted { serving: Some(&names), ..wanted }, SystemTime::now())?;
-    let server = format!("https://127.0.0.1:{}", config.control_plane.proxy.port);
+    let server = certs::own_server(config);
     certs::write_files(&pki, &args.pki, &server)
         .with_context(|| format!("certificates cannot be written to {}", args.pki.display()))?;
     tracing::info!(cidr = facts.cidr, node_ports = facts.node_ports, "the host's networks");

@@ -40,7 +40,4 @@ pub enum KubeletError {
     /// TLS cannot be set up.
     #[error("TLS cannot be set up")]
     Tls(#[source] rustls::Error),
-    /// The host's API server cannot be reached with this configuration.
-    #[error("no client for the host's API server can be made")]
-    Client(#[source] kube::Error),
 }

@@ -1,43 +1,8 @@
 //! Requests to the host's API server: new ones, made from nothing but what is meant to pass.
 
-use std::time::Duration;
-
 use http::header::{CONNECTION, HeaderName, SEC_WEBSOCKET_PROTOCOL, UPGRADE};
 use http::{HeaderMap, HeaderValue, Method, Request, Response};
-use hyper_util::client::legacy;
-use hyper_util::client::legacy::connect::HttpConnector;
-use hyper_util::rt::{TokioExecutor, TokioTimer};
-use kube::client::{Body, ConfigExt as _};
-use tower::{BoxError, ServiceBuilder};
-
-use super::listener::KEEPALIVE;
-
-/// A client for streams: no timeouts on what flows (an idle shell is no fault), small packets sent at once, dead peers
-/// found by TCP keepalive. It logs no URLs: they hold the commands of `exec`.
-///
-/// # Errors
-/// When the configuration's certificates or credentials cannot be used.
-pub(super) fn streaming_client(config: &kube::Config) -> Result<kube::Client, kube::Error> {
-    let mut connector = HttpConnector::new();
-    connector.enforce_http(false);
-    connector.set_nodelay(true);
-    connector.set_connect_timeout(Some(config.connect_timeout.unwrap_or(Duration::from_secs(10))));
-    connector.set_keepalive(Some(KEEPALIVE.idle));
-    connector.set_keepalive_interval(Some(KEEPALIVE.interval));
-    connector.set_keepalive_retries(Some(KEEPALIVE.retries));
-    let connector = config.rustls_https_connector_with_connector(connector)?;
-    let client: legacy::Client<_, Body> = legacy::Client::builder(TokioExecutor::new())
-        .pool_timer(TokioTimer::new())
-        .pool_idle_timeout(Duration::from_secs(60))
-        .pool_max_idle_per_host(4)
-        .build(connector);
-    let service = ServiceBuilder::new()
-        .layer(config.base_uri_layer())
-        .option_layer(config.auth_layer()?)
-        .map_err(BoxError::from)
-        .service(client);
-    Ok(kube::Client::new(service, config.default_namespace.clone()))
-}
+use kube::client::Body;
 
 /// Headers of a handshake that the two ends settle between them.
 const HANDSHAKE: [HeaderName; 7] = [

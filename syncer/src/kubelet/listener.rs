@@ -14,22 +14,13 @@ use tokio_util::sync::CancellationToken;
 
 use super::serve::Node;
 use super::trust::{Tls, holder};
+use crate::client::KEEPALIVE;
 
 const HANDSHAKE_WITHIN: Duration = Duration::from_secs(10);
 /// Also how long an idle connection is kept for the next request.
 const HEADERS_WITHIN: Duration = Duration::from_secs(30);
 /// As much as hyper takes for a target alone: the words of a long `exec` are all in it.
 const HEADERS_LIMIT: usize = 64 * 1024;
-
-/// When a silent peer counts as gone: idle streams are kept, dead ones are not.
-pub(super) struct Keepalive {
-    pub(super) idle: Duration,
-    pub(super) interval: Duration,
-    pub(super) retries: u32,
-}
-
-pub(super) const KEEPALIVE: Keepalive =
-    Keepalive { idle: Duration::from_secs(30), interval: Duration::from_secs(15), retries: 4 };
 
 /// Listens on `port` of `address`; without one on all addresses, IPv6 too where there is any.
 pub(super) async fn bind(address: Option<IpAddr>, port: u16) -> io::Result<TcpListener> {

@@ -75,8 +75,8 @@ const SPARE_CONNECTIONS: usize = 256;
 
 /// What all virtual nodes need.
 pub struct KubeletConfig {
-    /// How to reach the host, with the syncer's own credentials.
-    pub host: kube::Config,
+    /// The host, with the syncer's own credentials. Streams pass through it: it must not time out.
+    pub host: kube::Client,
     /// The virtual API server, as a user that may read pods and create token and access reviews.
     pub inside: kube::Client,
     /// Where host pods are.
@@ -139,8 +139,8 @@ impl KubeletServers {
     /// # Errors
     /// When no client can be made from `config.host`.
     pub fn new(config: KubeletConfig, shutdown: Shutdown) -> Result<Self, KubeletError> {
-        let host = host::streaming_client(&config.host).map_err(KubeletError::Client)?;
-        let pods = Pods { inside: config.inside.clone(), host, directory: config.directory };
+        let pods =
+            Pods { inside: config.inside.clone(), host: config.host, directory: config.directory };
         let shared = Arc::new(Shared {
             pods,
             reviews: reviews::Reviews::new(config.inside),

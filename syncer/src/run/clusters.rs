@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
-use kube::config::{KubeConfigOptions, Kubeconfig};
 use serde_json::Value;
 use vcluster_config::{Config, PodSecurityStandard};
 use vcluster_syncer_core::pod_security::Standard;
@@ -11,36 +10,26 @@ use vcluster_syncer_core::resource::SERVICES;
 use vcluster_syncer_core::{Key, Object, Settings, Side};
 
 use super::RunArgs;
+use crate::certs;
+use crate::client::Access;
 use crate::engine::api::{Api, ApiError};
 
 /// How often a server that does not answer yet is asked again.
 const BETWEEN_TRIES: Duration = Duration::from_millis(50);
 
-/// One cluster.
-pub struct Cluster {
-    /// How to reach it.
-    pub config: kube::Config,
-    /// Its API.
-    pub api: Api,
-}
-
 /// The host, as the pod's ServiceAccount.
-pub async fn host(args: &RunArgs) -> anyhow::Result<Cluster> {
-    let config = match &args.host_kubeconfig {
-        Some(path) => from_file(path).await?,
-        None => kube::Config::incluster_env()
-            .context("the ServiceAccount token of the control plane is not mounted (volume `token` of the chart)")?,
-    };
-    connect(config, Side::Host)
+pub fn host() -> anyhow::Result<Api> {
+    connect(&Access::of_pod()?, Side::Host)
 }
 
 /// The virtual cluster, once its API server answers.
-pub async fn inside(args: &RunArgs) -> anyhow::Result<Cluster> {
-    let cluster = connect(from_file(&args.pki.join("syncer.conf")).await?, Side::Virtual)?;
+pub async fn inside(args: &RunArgs, config: &Config) -> anyhow::Result<Api> {
+    let server = certs::own_server(config).parse()?;
+    let inside = connect(&Access::of_pki(&args.pki, server), Side::Virtual)?;
     let mut said = String::new();
     loop {
-        match cluster.api.get_raw("/readyz").await {
-            Ok(_) => return Ok(cluster),
+        match inside.get_raw("/readyz").await {
+            Ok(_) => return Ok(inside),
             Err(error) => {
                 let error = error.to_string();
                 if error != said {
@@ -57,14 +46,14 @@ pub async fn inside(args: &RunArgs) -> anyhow::Result<Cluster> {
 pub async fn settings(
     args: &RunArgs,
     config: &Config,
-    host: &Cluster,
-    inside: &Cluster,
+    host: &Api,
+    inside: &Api,
 ) -> anyhow::Result<Settings> {
     let service = Key::new(&args.namespace, &args.name);
     let (service, host_version, inside_version) = tokio::join!(
-        retried("the control plane's Service", || host.api.get(&SERVICES, &service)),
-        retried("the host's version", || version(&host.api)),
-        retried("the virtual cluster's version", || version(&inside.api)),
+        retried("the control plane's Service", || host.get(&SERVICES, &service)),
+        retried("the host's version", || version(host)),
+        retried("the virtual cluster's version", || version(inside)),
     );
     let Some(service) = service else {
         bail!(
@@ -99,23 +88,9 @@ pub async fn settings(
     })
 }
 
-async fn from_file(path: &std::path::Path) -> anyhow::Result<kube::Config> {
-    let kubeconfig = Kubeconfig::read_from(path)
-        .with_context(|| format!("kubeconfig {} cannot be read", path.display()))?;
-    kube::Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default())
-        .await
-        .with_context(|| format!("kubeconfig {} cannot be used", path.display()))
-}
-
-fn connect(mut config: kube::Config, side: Side) -> anyhow::Result<Cluster> {
-    // The engine has its own ideas of when to try again, and for how long a watch may be silent.
-    config.default_retry = false;
-    config.read_timeout = None;
-    config.connect_timeout = Some(Duration::from_secs(5));
-    config.disable_compression = true;
-    let client = kube::Client::try_from(config.clone())
-        .with_context(|| format!("no client for the {side} cluster"))?;
-    Ok(Cluster { config, api: Api::new(client, side) })
+fn connect(access: &Access, side: Side) -> anyhow::Result<Api> {
+    let client = access.client().with_context(|| format!("no client for the {side} cluster"))?;
+    Ok(Api::new(client, side))
 }
 
 async fn version(api: &Api) -> Result<Value, ApiError> {

@@ -25,12 +25,12 @@ use vcluster_config::{Config, Loaded};
 
 use crate::admin::{Admin, Gate, Health, Metrics, Process, QueueDepths, StoreObjects};
 use crate::engine::Engine;
+use crate::engine::api::Api;
 use crate::kubelet::KubeletMetrics;
 use crate::lease::{Election, Timing, lease_name};
 use crate::logging::LogLevel;
 use crate::rights;
 use crate::shutdown::Shutdown;
-use clusters::Cluster;
 
 /// Time between SIGTERM and giving up on what is under way. Less than the pod's grace period.
 const GRACE: Duration = Duration::from_secs(10);
@@ -65,9 +65,6 @@ pub struct RunArgs {
     /// Where the own door listens: health, metrics, log level.
     #[arg(long, env = "ADMIN_ADDRESS", default_value = "0.0.0.0:8080")]
     pub admin: SocketAddr,
-    /// The host's kubeconfig; the pod's ServiceAccount when absent.
-    #[arg(long, env = "HOST_KUBECONFIG")]
-    pub host_kubeconfig: Option<PathBuf>,
 }
 
 /// Runs until SIGTERM.
@@ -115,23 +112,23 @@ pub async fn run(args: RunArgs, log_level: LogLevel) -> anyhow::Result<()> {
     tokio::spawn(admin.serve(listener, shutdown.overdue().clone()));
 
     let work = async {
-        let host = clusters::host(&args).await?;
+        let host = clusters::host()?;
         tokio::spawn(rights::notice(
-            host.api.client().clone(),
+            host.client().clone(),
             args.namespace.clone(),
             config.clone(),
             health.register("rights", Gate::Notice),
         ));
-        publish::kubeconfigs(&host.api, &config, &args).await?;
-        renewing::start(&args, &config, &host.api, &shutdown)?;
-        let inside = clusters::inside(&args).await?;
+        publish::kubeconfigs(&host, &config, &args).await?;
+        renewing::start(&args, &config, &host, &shutdown)?;
+        let inside = clusters::inside(&args, &config).await?;
         let settings = clusters::settings(&args, &config, &host, &inside).await?;
         let leading = leadership(&args, &config, &host, &shutdown);
         let started = Engine::start(
             settings.clone(),
             kinds::enabled(&config),
-            inside.api.clone(),
-            host.api.clone(),
+            inside.clone(),
+            host.clone(),
             &health,
             metrics,
             leading.clone(),
@@ -148,16 +145,16 @@ pub async fn run(args: RunArgs, log_level: LogLevel) -> anyhow::Result<()> {
             &health,
             shutdown.clone(),
         )?;
-        let dns = inside::keep_dns(inside.api.clone(), config.clone(), started.clone(), dns_check);
+        let dns = inside::keep_dns(inside.clone(), config.clone(), started.clone(), dns_check);
         let exports = publish::keep(
-            host.api.clone(),
-            inside.api.client().clone(),
+            host.clone(),
+            inside.client().clone(),
             config.clone(),
             args.clone(),
             health.register("exports", Gate::Notice),
         );
         let webhooks = central_admission::keep(
-            inside.api.clone(),
+            inside.clone(),
             config.clone(),
             health.register("central-admission", Gate::Notice),
         );
@@ -185,7 +182,7 @@ pub async fn run(args: RunArgs, log_level: LogLevel) -> anyhow::Result<()> {
 fn leadership(
     args: &RunArgs,
     config: &Config,
-    host: &Cluster,
+    host: &Api,
     shutdown: &Shutdown,
 ) -> watch::Receiver<bool> {
     let available = &config.control_plane.stateful_set.high_availability;
@@ -200,7 +197,7 @@ fn leadership(
         look_every: seconds(available.retry_period),
     };
     let election = Election::new(
-        host.api.client().clone(),
+        host.client().clone(),
         &args.namespace,
         &lease_name(&args.name),
         &args.identity,

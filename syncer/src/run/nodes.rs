@@ -10,9 +10,9 @@ use vcluster_syncer_core::resource::{NODES, SERVICES};
 use vcluster_syncer_core::{Host, Key, Object, Settings, Virtual, kinds, labels};
 
 use super::RunArgs;
-use super::clusters::Cluster;
 use crate::admin::{Gate, Health};
 use crate::engine::Engine;
+use crate::engine::api::Api;
 use crate::kubelet::{
     CaPurpose, ClientTrust, DEFAULT_STREAMS, HostPod, KubeletConfig, KubeletMetrics,
     KubeletServers, NodeEndpoint, NodeSigner, PodDirectory,
@@ -37,8 +37,8 @@ impl PodDirectory for Names {
 pub fn serve(
     args: &RunArgs,
     settings: &Settings,
-    host: &Cluster,
-    inside: &Cluster,
+    host: &Api,
+    inside: &Api,
     engine: Engine,
     metrics: KubeletMetrics,
     health: &Health,
@@ -51,8 +51,8 @@ pub fn serve(
     };
     let servers = KubeletServers::new(
         KubeletConfig {
-            host: host.config.clone(),
-            inside: inside.api.client().clone(),
+            host: host.client().clone(),
+            inside: inside.client().clone(),
             directory: Arc::new(Names(settings.clone())),
             metrics_selector: format!("{}={}", labels::MANAGED_BY, settings.name),
             signer: NodeSigner::from_pem(&read("ca.crt")?, &read("ca.key")?)?,

@@ -10,7 +10,7 @@ use vcluster_config::Config;
 use super::RunArgs;
 use super::publish;
 use crate::certs::renewal::{Renewal, RenewalSettings};
-use crate::certs::{Pki, Surroundings};
+use crate::certs::{Pki, Surroundings, own_server};
 use crate::engine::api::Api;
 use crate::namespace::Namespace;
 use crate::shutdown::Shutdown;
@@ -39,7 +39,7 @@ pub fn start(
         },
         config: Arc::new(config.clone()),
         directory: args.pki.clone(),
-        server: format!("https://127.0.0.1:{}", config.control_plane.proxy.port),
+        server: own_server(config),
     };
     let pki = Renewal::start(settings, &TaskTracker::new(), shutdown.asked())
         .with_context(|| format!("the certificates cannot be read from {}", args.pki.display()))?;

@@ -24,7 +24,6 @@ pub struct Rig {
     pub sides: Sides,
     pub cluster: VirtualCluster,
     pub host_kubeconfig: PathBuf,
-    pub host_config: kube::Config,
     pub servers: KubeletServers,
     pub registry: Registry,
     /// Where the node is served.
@@ -46,7 +45,7 @@ impl Rig {
         let made = runtime.block_on(async {
             let inside_config = config(&cluster.kubeconfig).await?;
             let inside = kube::Client::try_from(inside_config)?;
-            let host = kube::Client::try_from(host_config.clone())?;
+            let host = kube::Client::try_from(host_config)?;
             anyhow::Ok((inside, host))
         });
         let (inside, host) = made?;
@@ -62,14 +61,8 @@ impl Rig {
         let _within = handle.enter();
         let shutdown = Shutdown::new(Duration::from_secs(5));
         let mut registry = Registry::default();
-        let servers = servers(
-            &cluster,
-            &sides,
-            &host_config,
-            &shutdown,
-            1000,
-            KubeletMetrics::register(&mut registry),
-        )?;
+        let servers =
+            servers(&cluster, &sides, &shutdown, 1000, KubeletMetrics::register(&mut registry))?;
         let node = runtime.block_on(async {
             let endpoint = NodeEndpoint { port: 0, addresses: vec![address], names: Vec::new() };
             let served = servers.ensure(&sides.node, endpoint).await?;
@@ -91,7 +84,6 @@ impl Rig {
             sides,
             cluster,
             host_kubeconfig,
-            host_config,
             servers,
             registry,
             node,
@@ -104,7 +96,7 @@ impl Rig {
     pub fn other_servers(&self, streams: usize, shutdown: &Shutdown) -> KubeletServers {
         let _inside = self.runtime.enter();
         let metrics = KubeletMetrics::register(&mut Registry::default());
-        servers(&self.cluster, &self.sides, &self.host_config, shutdown, streams, metrics).unwrap()
+        servers(&self.cluster, &self.sides, shutdown, streams, metrics).unwrap()
     }
 
     pub fn folder(&self) -> &Path {
@@ -127,13 +119,12 @@ impl Rig {
 fn servers(
     cluster: &VirtualCluster,
     sides: &Sides,
-    host: &kube::Config,
     shutdown: &Shutdown,
     streams: usize,
     metrics: KubeletMetrics,
 ) -> Result<KubeletServers> {
     let config = KubeletConfig {
-        host: host.clone(),
+        host: sides.host.clone(),
         inside: sides.inside.clone(),
         directory: Arc::new(sides.directory.clone()),
         metrics_selector: "vcluster.loft.sh/managed-by=test".to_owned(),
