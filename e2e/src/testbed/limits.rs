@@ -1,5 +1,7 @@
 //! Limits of the machine that a cluster in a cluster runs into: raised when they are lower, never lowered.
 
+use std::path::Path;
+
 use anyhow::{Context as _, Result};
 use rustix::process::{Resource, getrlimit, setrlimit};
 
@@ -11,6 +13,28 @@ const LEAST: [(&str, u64); 2] = [
     ("/proc/sys/fs/inotify/max_user_instances", 8192),
     ("/proc/sys/fs/inotify/max_user_watches", 524_288),
 ];
+
+/// Free bytes that a bed with a dozen virtual clusters writes at most.
+const LEAST_SPACE: u64 = 3 << 30;
+
+/// Says when the disk under `path` is nearly full: kubelets and databases fail on that in ways that do not name it.
+///
+/// # Errors
+/// When the file system cannot be asked.
+pub fn check_space(path: &Path, progress: &Progress) -> Result<()> {
+    let disk = rustix::fs::statvfs(path)
+        .with_context(|| format!("cannot ask how full {} is", path.display()))?;
+    let free = disk.f_bavail.saturating_mul(disk.f_frsize);
+    if free < LEAST_SPACE {
+        progress.note(&format!(
+            "only {} MB are free on the disk of {}, and a bed may write {} MB",
+            free >> 20,
+            path.display(),
+            LEAST_SPACE >> 20
+        ));
+    }
+    Ok(())
+}
 
 /// Raises what is too low, for the machine (until its next start) and for the processes that a bed starts.
 ///

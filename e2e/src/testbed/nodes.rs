@@ -158,7 +158,7 @@ impl Nodes<'_> {
             "serializeImagePulls": false,
             // Images cannot be pulled again and the disk is the machine's: neither is the kubelet's to judge.
             "imageGCHighThresholdPercent": 100,
-            "evictionHard": { "nodefs.available": "1%", "imagefs.available": "1%" },
+            "evictionHard": { "nodefs.available": "100Mi", "imagefs.available": "100Mi" },
         })
     }
 }

@@ -124,6 +124,7 @@ async fn start(
 ) -> Result<()> {
     std::fs::create_dir_all(layout.volumes())
         .with_context(|| format!("cannot make {}", layout.state().display()))?;
+    limits::check_space(layout.state(), progress)?;
     programs.link(&layout.bin())?;
     network::make(layout, nodes).await?;
     let pki = Pki::make(layout, nodes)?;

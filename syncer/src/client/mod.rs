@@ -28,8 +28,6 @@ use trust::Trust;
 const CONNECT: Duration = Duration::from_secs(5);
 /// How long a connection that nobody uses is kept.
 const IDLE: Duration = Duration::from_secs(60);
-/// How many of those are kept: as many as the engine has writes under way.
-const MOST_IDLE: usize = 16;
 
 /// When a peer that says nothing is asked whether it is still there. A tenant's shell, or a watch, may be silent for hours.
 #[derive(Debug, Clone, Copy)]
@@ -136,7 +134,6 @@ impl Access {
         let client: legacy::Client<_, Body> = legacy::Client::builder(TokioExecutor::new())
             .pool_timer(TokioTimer::new())
             .pool_idle_timeout(IDLE)
-            .pool_max_idle_per_host(MOST_IDLE)
             .build(self.connector()?);
         let server = self.server.clone();
         let service = ServiceBuilder::new()
