@@ -1,9 +1,11 @@
 //! The resources of the Kubernetes API that the syncer knows.
 
+use std::cmp::Ordering;
 use std::fmt;
+use std::hash::{Hash, Hasher};
 
-/// A resource of the API: where its objects live.
-#[derive(Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+/// A resource of the API: where its objects live. Plural, group and version tell it from all others.
+#[derive(Debug)]
 pub struct Resource {
     /// API group, `""` for the core group.
     pub group: &'static str,
@@ -15,6 +17,40 @@ pub struct Resource {
     pub kind: &'static str,
     /// Whether its objects live in namespaces.
     pub namespaced: bool,
+}
+
+// Every look into a cache compares resources: there are few, each is a static of its own, and most differ in the plural.
+impl Resource {
+    fn id(&self) -> (&str, &str, &str) {
+        (self.plural, self.group, self.version)
+    }
+}
+
+impl PartialEq for Resource {
+    fn eq(&self, other: &Resource) -> bool {
+        std::ptr::eq(self, other) || self.id() == other.id()
+    }
+}
+
+impl Eq for Resource {}
+
+impl PartialOrd for Resource {
+    fn partial_cmp(&self, other: &Resource) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Resource {
+    fn cmp(&self, other: &Resource) -> Ordering {
+        if std::ptr::eq(self, other) { Ordering::Equal } else { self.id().cmp(&other.id()) }
+    }
+}
+
+impl Hash for Resource {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.plural.hash(state);
+        self.group.hash(state);
+    }
 }
 
 impl Resource {
@@ -31,6 +67,13 @@ impl Resource {
     /// prints and upstream writes since v0.21.
     pub fn gvk(&self) -> String {
         format!("{}/{}, Kind={}", self.group, self.version, self.kind)
+    }
+
+    /// Whether that is the value of [`Resource::gvk`].
+    pub fn is_gvk(&self, text: &str) -> bool {
+        let rest = text.strip_prefix(self.group).and_then(|rest| rest.strip_prefix('/'));
+        let kind = rest.and_then(|rest| rest.strip_prefix(self.version));
+        kind.and_then(|rest| rest.strip_prefix(", Kind=")) == Some(self.kind)
     }
 
     /// The path of the collection; `namespace` `""` means all of them.
@@ -98,6 +141,10 @@ mod tests {
             "/apis/discovery.k8s.io/v1/namespaces/a/endpointslices"
         );
         assert_eq!(PODS.gvk(), "/v1, Kind=Pod");
+        for kind in [&PODS, &ENDPOINT_SLICES] {
+            assert!(kind.is_gvk(&kind.gvk()) && !kind.is_gvk(&NODES.gvk()));
+        }
+        assert!(!PODS.is_gvk("") && !PODS.is_gvk("v1, Kind=Pod") && !PODS.is_gvk("/v1, Kind=Pods"));
         assert_eq!(ENDPOINT_SLICES.gvk(), "discovery.k8s.io/v1, Kind=EndpointSlice");
     }
 }

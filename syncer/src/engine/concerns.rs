@@ -106,14 +106,17 @@ impl State {
     fn owner_of(&self, kind: &'static Resource, host: &Host<Object>) -> Option<PlanKey> {
         let owner: Owner = metadata::owner(host, &self.settings)?;
         let index = self.kinds.iter().position(|mirror| {
-            let of_kind = mirror.kind().gvk() == owner.gvk;
-            let twin = mirror.host_kind() == kind
-                && mirror
-                    .host_key(&owner.key, &self.settings)
-                    .is_some_and(|key| *key == host.key());
-            let beside = mirror.side_kinds().contains(&kind)
-                && mirror.owns_beside(host, &owner, &self.settings);
-            of_kind && (twin || beside)
+            let twin = || {
+                mirror.host_kind() == kind
+                    && mirror
+                        .host_key(&owner.key, &self.settings)
+                        .is_some_and(|key| *key == host.key())
+            };
+            let beside = || {
+                mirror.side_kinds().contains(&kind)
+                    && mirror.owns_beside(host, &owner, &self.settings)
+            };
+            mirror.kind().is_gvk(&owner.gvk) && (twin() || beside())
         })?;
         Some(PlanKey { kind: u8::try_from(index).ok()?, key: owner.key })
     }

@@ -100,6 +100,7 @@ fn decide_next(shared: &Shared, state: &mut State) -> Option<Flight> {
 }
 
 fn decide(shared: &Shared, state: &mut State, key: &PlanKey) -> Option<Job> {
+    state.warm(key);
     let mirror = state.mirror(key)?;
     let kind = mirror.kind();
     if state.lacks_body(key) {

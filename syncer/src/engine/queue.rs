@@ -134,7 +134,8 @@ impl Queue {
         slot.in_flight = false;
         if std::mem::take(&mut slot.dirty) {
             slot.queued = true;
-            self.ready.push_back(key.clone());
+            // Before those that wait: its objects are still parsed, and what was begun is better ended.
+            self.ready.push_front(key.clone());
         } else if slot.timer.is_none() && slot.failures == 0 {
             self.slots.remove(key);
         }

@@ -140,8 +140,11 @@ impl State {
             return Ok(false);
         }
         let news = self.read(side, kind, Some(identity), json)?;
-        self.stores.entry((side, kind)).or_default().admit(lane, news);
+        let busy = self.stores.entry((side, kind)).or_default().admit(lane, news);
         self.changed(side, kind, &key);
+        if busy {
+            self.stores.entry((side, kind)).or_default().rest(&key);
+        }
         Ok(true)
     }
 

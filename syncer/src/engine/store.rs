@@ -84,15 +84,25 @@ impl Store {
         self.entries.get(key).is_some_and(|entry| *entry.version == *version)
     }
 
-    /// Takes in news of a watch, see [`Store::is_echo`].
-    pub fn admit(&mut self, lane: Lane, news: Change) {
+    /// Takes in news of a watch, see [`Store::is_echo`]. Returns whether the object is to rest as soon as it is known whom
+    /// it concerns: news wait for their turn, which comes last when many do.
+    pub fn admit(&mut self, lane: Lane, news: Change) -> bool {
         let key = news.key();
-        // News wait for their turn, which comes last when many do.
         let busy = self.hot.is_full_without(&key);
-        self.put(lane, key.clone(), news);
-        if busy {
-            self.rest(&key);
+        self.put(lane, key, news);
+        busy
+    }
+
+    /// Parses an object that is about to be planned: it is looked at now, and again after its writes.
+    pub fn warm(&mut self, key: &Key) {
+        if let Some(entry) = self.entries.get_mut(key)
+            && let Body::Cold(packed) = &entry.body
+            && let Some(object) = packed.object()
+        {
+            entry.body = Body::Hot(object);
+            self.hot.touch(key);
         }
+        self.cool();
     }
 
     /// A write of ours to this object begins.

@@ -32,6 +32,21 @@ impl State {
         })
     }
 
+    /// Parses what the plan of a key looks at first.
+    pub fn warm(&mut self, key: &PlanKey) {
+        let Some(mirror) = self.mirror(key) else { return };
+        let (virtual_kind, host_kind) = (mirror.kind(), mirror.host_kind());
+        let host_key = mirror.host_key(&key.key, &self.settings);
+        if let Some(store) = self.stores.get_mut(&(Side::Virtual, virtual_kind)) {
+            store.warm(&key.key);
+        }
+        if let (Some(host_key), Some(store)) =
+            (host_key, self.stores.get_mut(&(Side::Host, host_kind)))
+        {
+            store.warm(&host_key);
+        }
+    }
+
     /// Whether the virtual object is there but only its identity is cached, and a plan needs the whole of it.
     pub fn lacks_body(&self, key: &PlanKey) -> bool {
         let Some(mirror) = self.mirror(key) else { return false };

@@ -194,7 +194,7 @@ impl Surroundings<'_> {
             let twin = mirror.host_kind() == kind && twin_key.is_some_and(|key| *key == host.key());
             let beside = mirror.side_kinds().contains(&kind)
                 && mirror.owns_beside(host, &owner, self.settings);
-            mirror.kind().gvk() == owner.gvk && (twin || beside)
+            mirror.kind().is_gvk(&owner.gvk) && (twin || beside)
         })?;
         Some((index, owner.key))
     }

@@ -14,7 +14,10 @@ fn pod(version: &str, uid: &str) -> Object {
 fn delivered(store: &mut Store, object: Object) -> bool {
     let news = !store.is_echo(&object.key(), object.resource_version());
     if news {
-        store.admit(Lane::Ours, Change::Is(object));
+        let key = object.key();
+        if store.admit(Lane::Ours, Change::Is(object)) {
+            store.rest(&key);
+        }
     }
     news
 }

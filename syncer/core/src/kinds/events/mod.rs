@@ -45,7 +45,7 @@ pub fn to_virtual(
     let owner = metadata::owner(twin, settings)?;
     let about = |member| event.str_at(&["involvedObject", member]).unwrap_or_default();
     let of_another = !about("uid").is_empty() && about("uid") != twin.uid();
-    if of_another || owner.gvk == NODES.gvk() || about("fieldPath").contains(REWRITER) {
+    if of_another || NODES.is_gvk(&owner.gvk) || about("fieldPath").contains(REWRITER) {
         return None;
     }
     let mut told = Map::new();
