@@ -20,7 +20,7 @@ use crate::names;
 
 pub use read::Certificate;
 pub use renew::{rotate, rotate_authorities};
-pub use show::{Output, text};
+pub use show::text;
 
 /// The Secret, as far as we need it.
 #[derive(Clone, Debug)]

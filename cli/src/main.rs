@@ -8,6 +8,7 @@ mod chart;
 mod cli;
 mod commands;
 mod connect;
+mod consent;
 mod create;
 mod discover;
 mod duration;

@@ -20,10 +20,12 @@ use tokio::time::Instant;
 use crate::app::App;
 use crate::commands::completion;
 use crate::connect;
+use crate::consent;
 use crate::discover::{self, Found};
 use crate::duration;
 use crate::error::{CliError, Kind, Result};
 use crate::progress::{self, Need, Progress};
+use crate::ui::listing::Output;
 
 pub use decide::Decision;
 use decide::{Fate, Scene};
@@ -41,7 +43,7 @@ pub struct OrphansArgs {
 
     /// Output format
     #[arg(short, long, value_enum, default_value = "table")]
-    output: show::Output,
+    output: Output,
 
     /// Wait until the syncer mirrors again
     #[arg(long, default_value_t = true, action = ArgAction::Set, num_args = 0..=1, require_equals = true,
@@ -78,10 +80,18 @@ pub async fn run(app: &App, args: &OrphansArgs, decision: Decision) -> Result<()
         app.ui.info(format!("nothing was changed; {command} would do this: {summary}"));
         return Ok(());
     }
-    let again =
-        format!("vcluster {command} {name} -n {namespace} --context {}", found.host.context);
-    may_go_on(app, decision, &summary, &found, &again)?;
-    app.interrupt.advise(format!("{again}{} -y", decision.flags()));
+    let context = &found.host.context;
+    let yes = format!(
+        "vcluster {command} {name} -n {namespace} --context {context}{} -y",
+        decision.flags()
+    );
+    app.consent(&consent::Change {
+        question: &format!("{summary}, in namespace {namespace} of {context}?"),
+        unasked: &format!("{command} does nothing without a yes"),
+        declined: "nothing was changed",
+        yes: &yes,
+    })?;
+    app.interrupt.advise(yes);
 
     let step = app.ui.step(format!("Host objects of {name}"));
     act::carry_out(&found, &scene, &fates).await?;
@@ -131,30 +141,6 @@ async fn must_be_the_same(inside: &Client, scene: &Scene) -> Result<()> {
     }
     Err(CliError::new(Kind::Conflict, "the virtual cluster's store was replaced meanwhile")
         .because(format!("kube-system was {} and is {}", scene.store.uid, now.uid)))
-}
-
-fn may_go_on(
-    app: &App,
-    decision: Decision,
-    summary: &str,
-    found: &Found,
-    again: &str,
-) -> Result<()> {
-    if app.settings.yes {
-        return Ok(());
-    }
-    let command = decision.command();
-    if !app.ui.interactive() {
-        return Err(CliError::new(Kind::Refused, format!("{command} does nothing without a yes"))
-            .because("this is not a terminal, or questions are turned off")
-            .hint(format!("{again}{} -y", decision.flags())));
-    }
-    let question =
-        format!("{summary}, in namespace {} of {}?", found.cluster.namespace, found.host.context);
-    match app.ui.confirm(&question)? {
-        true => Ok(()),
-        false => Err(CliError::new(Kind::Refused, "nothing was changed")),
-    }
 }
 
 async fn wait(app: &App, found: &Found, patience: Duration) -> Result<()> {

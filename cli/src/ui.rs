@@ -9,6 +9,7 @@
     reason = "this module is where the program prints"
 )]
 
+pub mod listing;
 mod prompt;
 mod step;
 pub mod table;

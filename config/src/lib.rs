@@ -12,6 +12,7 @@ mod document;
 mod experimental;
 mod export;
 pub mod images;
+mod integrations;
 mod logging;
 mod network_policy;
 mod networking;
@@ -33,6 +34,7 @@ pub use control_plane::*;
 pub use document::{Document, Entry, Kind, Node, manifests};
 pub use experimental::*;
 pub use export::*;
+pub use integrations::*;
 pub use logging::*;
 pub use network_policy::*;
 pub use networking::*;
@@ -62,6 +64,8 @@ section! {
         policies: Policies = Policies::default(),
         /// What the control plane may do on the host.
         rbac: Rbac = Rbac::default(),
+        /// Programs of the host that serve the virtual cluster too.
+        integrations: Integrations = Integrations::default(),
         /// The kubeconfig that the control plane leaves in Secret `vc-NAME` for clients.
         export_kube_config: ExportKubeConfig = ExportKubeConfig::default(),
         /// What the control plane's own programs write to their logs.

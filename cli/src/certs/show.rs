@@ -4,20 +4,12 @@ use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 
 use super::Certificate;
-use crate::error::{CliError, Result};
+use crate::error::Result;
+use crate::ui::listing::{self, Output};
 use crate::ui::table::{age, table};
 
 /// With so much left the syncer renews a leaf.
 const RENEWED: SignedDuration = SignedDuration::from_hours(30 * 24);
-
-/// How the list is printed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-pub enum Output {
-    /// Columns.
-    Table,
-    /// A JSON array.
-    Json,
-}
 
 /// One certificate. The keys are a format that scripts rely on.
 #[derive(Serialize)]
@@ -43,9 +35,7 @@ pub fn text(certificates: &[Certificate], now: Timestamp, output: Output) -> Res
         state: state(it, now),
     });
     if output == Output::Json {
-        let rows: Vec<Row<'_>> = rows.collect();
-        return serde_json::to_string_pretty(&rows)
-            .map_err(|error| CliError::failed("cannot write the list").cause(&error));
+        return listing::json(&rows.collect::<Vec<_>>(), "  ");
     }
     let cells: Vec<Vec<String>> = rows
         .zip(certificates)

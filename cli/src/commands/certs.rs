@@ -6,11 +6,13 @@ use clap::{Args, Subcommand};
 use jiff::Timestamp;
 
 use crate::app::App;
-use crate::certs::{self, Output};
+use crate::certs;
 use crate::commands::completion;
+use crate::consent;
 use crate::discover::{self, Found};
 use crate::duration;
-use crate::error::{CliError, Kind, Result};
+use crate::error::{CliError, Result};
+use crate::ui::listing::Output;
 
 /// Look at the certificates of a virtual cluster, or have them made anew
 ///
@@ -94,22 +96,16 @@ async fn rotate(app: &App, args: &RenewArgs) -> Result<()> {
 async fn rotate_ca(app: &App, args: &RenewArgs) -> Result<()> {
     let found = discover::find(app, args.name.as_deref()).await?;
     let (name, namespace) = (&found.cluster.name, &found.cluster.namespace);
-    let again = format!("vcluster certs rotate-ca {name} -n {namespace}");
-    if !app.settings.yes {
-        if !app.ui.interactive() {
-            let what = format!("the authorities of {name} are not replaced without a yes");
-            return Err(CliError::new(Kind::Refused, what)
-                .because("this is not a terminal, or questions are turned off")
-                .hint(format!("{again} -y")));
-        }
-        let question = format!(
+    let yes = format!("vcluster certs rotate-ca {name} -n {namespace} -y");
+    app.consent(&consent::Change {
+        question: &format!(
             "Replace the authorities of {name}? Its control plane restarts, and every kubeconfig of it is void."
-        );
-        if !app.ui.confirm(&question)? {
-            return Err(CliError::new(Kind::Refused, "nothing was replaced"));
-        }
-    }
-    app.interrupt.advise(format!("{again} -y"));
+        ),
+        unasked: &format!("the authorities of {name} are not replaced without a yes"),
+        declined: "nothing was replaced",
+        yes: &yes,
+    })?;
+    app.interrupt.advise(yes);
     let mut step = app.ui.step(format!("Replacing the authorities of {name}"));
     let count = certs::rotate_authorities(&found, &mut step, args.timeout).await?;
     step.done_as(told(&found, &format!("Authorities and certificates of {name} made: {count}")));

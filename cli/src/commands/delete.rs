@@ -6,9 +6,10 @@ use clap::{ArgAction, Args};
 
 use crate::app::App;
 use crate::commands::completion;
+use crate::consent;
 use crate::discover;
 use crate::duration;
-use crate::error::{CliError, Kind, Result};
+use crate::error::{Kind, Result};
 use crate::forwarder::{self, Wanted};
 use crate::host::Host;
 use crate::kubeconfig::{Change, HOST_CONTEXT_OF_A_POD, edit};
@@ -84,25 +85,17 @@ pub async fn run(app: &App, args: &DeleteArgs) -> Result<()> {
     let standing = look(host, name, namespace, &wishes).await?;
     let with =
         if standing.namespace_goes { " with the namespace and everything in it" } else { "" };
-    if !app.settings.yes {
-        let question = format!(
+    let yes = format!("vcluster delete {name} -n {namespace} --context {} -y", host.context);
+    app.consent(&consent::Change {
+        question: &format!(
             "Delete virtual cluster {name} in namespace {namespace} of {}{with}?",
             host.context
-        );
-        if !app.ui.interactive() {
-            return Err(CliError::new(
-                Kind::Refused,
-                format!("virtual cluster {name} is not deleted without a yes"),
-            )
-            .because("this is not a terminal, or questions are turned off")
-            .hint(format!("vcluster delete {name} -n {namespace} --context {} -y", host.context)));
-        }
-        if !app.ui.confirm(&question)? {
-            return Err(CliError::new(Kind::Refused, "nothing was deleted"));
-        }
-    }
-    app.interrupt
-        .advise(format!("vcluster delete {name} -n {namespace} --context {} -y", host.context));
+        ),
+        unasked: &format!("virtual cluster {name} is not deleted without a yes"),
+        declined: "nothing was deleted",
+        yes: &yes,
+    })?;
+    app.interrupt.advise(yes);
     let key = Wanted::new(host, name, namespace, app.settings.state_dir.clone()).key();
     if forwarder::stop(&key).await? {
         app.ui.step("Forwarder ended").done();

@@ -6,8 +6,9 @@ use serde::Serialize;
 
 use crate::app::App;
 use crate::discover::{self, VirtualCluster};
-use crate::error::{CliError, Result};
+use crate::error::Result;
 use crate::kubeconfig::context_name;
+use crate::ui::listing;
 use crate::ui::table::{age, table};
 use crate::yaml;
 
@@ -101,14 +102,12 @@ fn render(
             }),
         })
         .collect();
-    let fail = |error: &dyn std::fmt::Display| {
-        CliError::failed("cannot write the list").because(error.to_string())
-    };
     match output {
-        Output::Json => four_spaces(&rows).map_err(|error| fail(&error)),
+        // The indent that scripts written for other versions have seen.
+        Output::Json => listing::json(&rows, "    "),
         Output::Yaml => {
-            let value = serde_json::to_value(&rows).map_err(|error| fail(&error))?;
-            yaml::write(&value).map_err(|error| fail(&error))
+            let value = serde_json::to_value(&rows).map_err(listing::unwritten)?;
+            yaml::write(&value).map_err(listing::unwritten)
         }
         Output::Name => Ok(rows.iter().map(|row| format!("{}\n", row.name)).collect()),
         Output::Table | Output::Wide => {
@@ -138,14 +137,6 @@ fn render(
             Ok(table(&columns, &cells, headings))
         }
     }
-}
-
-/// JSON with the indent that scripts written for other versions have seen.
-fn four_spaces(rows: &[Row<'_>]) -> serde_json::Result<String> {
-    let mut text = Vec::new();
-    let format = serde_json::ser::PrettyFormatter::with_indent(b"    ");
-    rows.serialize(&mut serde_json::Serializer::with_formatter(&mut text, format))?;
-    Ok(String::from_utf8_lossy(&text).into_owned())
 }
 
 #[cfg(test)]

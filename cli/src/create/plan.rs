@@ -91,23 +91,8 @@ pub fn plan(request: &Request<'_>, facts: &Facts, mut sources: Sources) -> Resul
     namespace(request, facts)?;
     let action = action(request, facts)?;
     let keep_values = action == Action::Upgrade && !given;
-    if action == Action::Upgrade
-        && !keep_values
-        && let Some(change) =
-            facts.shape.as_ref().and_then(|old| old.change(&Shape::of(&values.values)))
-    {
-        let (name, namespace) = (request.name, request.namespace);
-        return Err(CliError::new(
-            Kind::Refused,
-            format!("virtual cluster {name} cannot be changed that far"),
-        )
-        .because(change.what)
-        .hint(match change.keep {
-            Some(keep) => {
-                format!("vcluster create {name} -n {namespace} --upgrade --set {keep} ...")
-            }
-            None => format!("vcluster create {name}-2 ..."),
-        }));
+    if action == Action::Upgrade && !keep_values {
+        change(request, facts, &values.values)?;
     }
     let mut notices = values.notices;
     if keep_values {
@@ -124,6 +109,20 @@ pub fn plan(request: &Request<'_>, facts: &Facts, mut sources: Sources) -> Resul
         keep_values,
         notices,
     })
+}
+
+/// An upgrade may change much, but not all: see `shape`.
+fn change(request: &Request<'_>, facts: &Facts, values: &Value) -> Result<()> {
+    let new = Shape::of(values);
+    let Some(change) = facts.shape.as_ref().and_then(|old| old.change(&new)) else {
+        return Ok(());
+    };
+    let (name, namespace) = (request.name, request.namespace);
+    let what = format!("virtual cluster {name} cannot be changed that far");
+    Err(CliError::new(Kind::Refused, what).because(change.what).hint(match change.keep {
+        Some(keep) => format!("vcluster create {name} -n {namespace} --upgrade --set {keep} ..."),
+        None => format!("vcluster create {name}-2 ..."),
+    }))
 }
 
 fn rights(request: &Request<'_>, facts: &Facts) -> Result<()> {
@@ -203,200 +202,4 @@ fn action(request: &Request<'_>, facts: &Facts) -> Result<Action> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::super::grants::Withheld;
-    use super::super::preflight::Version;
-    use super::super::rights::MAKE_NAMESPACE;
-    use super::*;
-
-    fn request() -> Request<'static> {
-        Request {
-            name: "my-vc",
-            namespace: "vcluster-my-vc",
-            context: "kind",
-            upgrade: false,
-            connect: true,
-            create_namespace: true,
-            reuse_namespace: false,
-            check_values: true,
-        }
-    }
-
-    fn facts() -> Facts {
-        Facts {
-            version: Version { git: "v1.34.4".into() },
-            namespace: NamespaceState::Active,
-            release: None,
-            others: Vec::new(),
-            paused: false,
-            all_rights: true,
-            missing_rights: Vec::new(),
-            withheld: Vec::new(),
-            shape: None,
-        }
-    }
-
-    fn revision(status: &str, idle_seconds: i64) -> Option<Revision> {
-        Some(Revision {
-            status: status.into(),
-            number: 1,
-            record: ("r".into(), "u".into()),
-            idle_seconds,
-        })
-    }
-
-    fn decide(request: &Request<'_>, facts: &Facts) -> String {
-        let sources = Sources::load(&crate::create::tests::options(), true).unwrap();
-        match plan(request, facts, sources) {
-            Ok(plan) => format!(
-                "{:?}{}{}{}",
-                plan.action,
-                if plan.await_namespace { " await-namespace" } else { "" },
-                if plan.make_namespace { " make-namespace" } else { "" },
-                if plan.mend.is_some() {
-                    " mend"
-                } else if plan.resume {
-                    " resume"
-                } else {
-                    ""
-                },
-            ),
-            Err(error) => format!("exit {}: {error}", error.kind as u8),
-        }
-    }
-
-    #[test]
-    fn decisions() {
-        let upgrade = Request { upgrade: true, ..request() };
-        let quiet = Request { connect: false, ..request() };
-        let with = |release: Option<Revision>| Facts { release, ..facts() };
-        let others = Facts { others: vec!["other".into()], ..facts() };
-        let absent = Facts { namespace: NamespaceState::Absent, ..facts() };
-        let cases = [
-            ("fresh", decide(&request(), &facts())),
-            ("no namespace", decide(&request(), &absent)),
-            (
-                "namespace must exist",
-                decide(&Request { create_namespace: false, ..request() }, &absent),
-            ),
-            (
-                "namespace going",
-                decide(
-                    &request(),
-                    &Facts {
-                        namespace: NamespaceState::Terminating,
-                        release: revision("deployed", 9),
-                        ..facts()
-                    },
-                ),
-            ),
-            (
-                "namespace hidden",
-                decide(&request(), &Facts { namespace: NamespaceState::Unknown, ..facts() }),
-            ),
-            ("exists", decide(&request(), &with(revision("deployed", 9)))),
-            (
-                "exists, paused",
-                decide(
-                    &request(),
-                    &Facts { paused: true, release: revision("deployed", 9), ..facts() },
-                ),
-            ),
-            ("exists, no connect", decide(&quiet, &with(revision("deployed", 9)))),
-            ("exists, upgrade", decide(&upgrade, &with(revision("deployed", 9)))),
-            ("failed", decide(&quiet, &with(revision("failed", 9)))),
-            ("pending", decide(&request(), &with(revision("pending-install", 90)))),
-            ("another one", decide(&request(), &others)),
-            (
-                "another one allowed",
-                decide(&Request { reuse_namespace: true, ..request() }, &others),
-            ),
-            (
-                "no rights",
-                decide(
-                    &request(),
-                    &Facts { missing_rights: vec![MAKE_NAMESPACE.clone()], ..facts() },
-                ),
-            ),
-        ];
-        let text: Vec<String> =
-            cases.iter().map(|(name, decision)| format!("{name}: {decision}")).collect();
-        insta::assert_snapshot!(text.join("\n"), @r"
-        fresh: Install
-        no namespace: Install make-namespace
-        namespace must exist: exit 3: there is no namespace vcluster-my-vc: --create-namespace=false forbids making it
-        namespace going: Install await-namespace make-namespace
-        namespace hidden: Install
-        exists: Keep
-        exists, paused: Keep resume
-        exists, no connect: exit 5: virtual cluster my-vc exists already in namespace vcluster-my-vc: --upgrade would change it, --connect would connect to it
-        exists, upgrade: Upgrade
-        failed: Repair
-        pending: Repair mend
-        another one: exit 6: there is a virtual cluster in namespace vcluster-my-vc already: found other; --reuse-namespace allows more than one
-        another one allowed: Install
-        no rights: exit 1: you lack rights in namespace vcluster-my-vc: missing: create namespaces
-        ");
-    }
-
-    #[test]
-    fn rights_that_cannot_be_granted_cost_the_extended_role_or_everything() {
-        let withheld = |role: &str| Facts {
-            withheld: vec![Withheld {
-                role: role.into(),
-                rights: vec![Right::new("patch", "", "pods", "status")],
-            }],
-            ..facts()
-        };
-        let sources = || Sources::load(&crate::create::tests::options(), true).unwrap();
-        let plan = plan(&request(), &withheld("vc-my-vc-extended"), sources()).unwrap();
-        assert_eq!(plan.values.pointer("/rbac/role/extended"), Some(&serde_json::json!(false)));
-        assert!(
-            plan.notices.iter().any(|notice| notice.contains("patch pods/status")),
-            "{:?}",
-            plan.notices
-        );
-        let refused = decide(&request(), &withheld("vc-my-vc"));
-        assert!(
-            refused.starts_with("exit 1") && refused.contains("patch pods/status"),
-            "{refused}"
-        );
-    }
-
-    #[test]
-    fn an_upgrade_without_values_keeps_the_old_ones() {
-        let facts = Facts {
-            release: revision("deployed", 9),
-            version: Version { git: "v1.33.1".into() },
-            ..facts()
-        };
-        let upgrade = Request { upgrade: true, ..request() };
-        let without =
-            plan(&upgrade, &facts, Sources::load(&crate::create::tests::options(), true).unwrap())
-                .unwrap();
-        assert!(without.keep_values && without.values == serde_json::json!({}), "{without:?}");
-        let options =
-            crate::create::CreateOptions { expose: true, ..crate::create::tests::options() };
-        let with = plan(&upgrade, &facts, Sources::load(&options, true).unwrap()).unwrap();
-        assert!(
-            !with.keep_values && with.values.pointer("/controlPlane/service").is_some(),
-            "{with:?}"
-        );
-    }
-
-    #[test]
-    fn the_store_cannot_be_changed() {
-        let etcd = serde_json::json!({ "controlPlane": { "backingStore": { "etcd": { "deploy": { "enabled": true } } } } });
-        let facts =
-            Facts { release: revision("deployed", 9), shape: Some(Shape::of(&etcd)), ..facts() };
-        let options =
-            crate::create::CreateOptions { expose: true, ..crate::create::tests::options() };
-        let sources = Sources::load(&options, true).unwrap();
-        let decision = plan(&Request { upgrade: true, ..request() }, &facts, sources).unwrap_err();
-        let decision = format!("exit {}: {decision}", decision.kind as u8);
-        assert!(
-            decision.starts_with("exit 6") && decision.contains("its store is etcd.deploy"),
-            "{decision}"
-        );
-    }
-}
+mod tests;

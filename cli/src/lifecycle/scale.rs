@@ -1,5 +1,6 @@
 //! Scaling a control plane to nothing and back.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use futures::{StreamExt, TryStreamExt};
@@ -87,24 +88,11 @@ pub async fn left_of(
 ) -> Result<Vec<String>> {
     let mut changes =
         watcher(pods, watcher::Config::default().labels(selector)).default_backoff().boxed();
-    let mut left = std::collections::BTreeSet::new();
-    let mut listed = false;
+    let mut left = Left::default();
     loop {
         match tokio::time::timeout_at(deadline, changes.try_next()).await {
-            Ok(Ok(Some(event))) => match event {
-                watcher::Event::Init => left.clear(),
-                watcher::Event::InitApply(pod) | watcher::Event::Apply(pod) => {
-                    if !counts(&pod) {
-                        continue;
-                    }
-                    left.insert(pod.name_any());
-                }
-                watcher::Event::Delete(pod) => {
-                    left.remove(&pod.name_any());
-                }
-                watcher::Event::InitDone => listed = true,
-            },
-            Ok(Ok(None)) | Err(_) => return Ok(left.into_iter().collect()),
+            Ok(Ok(Some(event))) => left.see(event, &counts),
+            Ok(Ok(None)) | Err(_) => return Ok(left.names.into_iter().collect()),
             Ok(Err(
                 watcher::Error::InitialListFailed(error) | watcher::Error::WatchStartFailed(error),
             )) if matches!(&error, kube::Error::Api(status) if status.code == 403) => {
@@ -113,14 +101,36 @@ pub async fn left_of(
             // The watch comes back by itself.
             Ok(Err(error)) => tracing::debug!(%error, "a watch broke"),
         }
-        if listed && left.is_empty() {
-            return Ok(Vec::new());
+        match left.names.len() {
+            _ if !left.listed => {}
+            0 => return Ok(Vec::new()),
+            1 => step.note("1 pod left"),
+            count => step.note(format!("{count} pods left")),
         }
-        if listed {
-            step.note(match left.len() {
-                1 => "1 pod left".to_owned(),
-                count => format!("{count} pods left"),
-            });
+    }
+}
+
+/// The pods that a watch has shown.
+#[derive(Default)]
+struct Left {
+    names: BTreeSet<String>,
+    /// Whether the watch has shown all there are. Not so while it begins afresh, which it does after any break.
+    listed: bool,
+}
+
+impl Left {
+    fn see(&mut self, event: watcher::Event<Pod>, counts: impl Fn(&Pod) -> bool) {
+        match event {
+            watcher::Event::Init => *self = Self::default(),
+            watcher::Event::InitApply(pod) | watcher::Event::Apply(pod) => {
+                if counts(&pod) {
+                    self.names.insert(pod.name_any());
+                }
+            }
+            watcher::Event::Delete(pod) => {
+                self.names.remove(&pod.name_any());
+            }
+            watcher::Event::InitDone => self.listed = true,
         }
     }
 }
@@ -241,6 +251,27 @@ mod tests {
         assert_eq!(paused(&already, Some(0), now), None);
         let by_hand = paused(&already, Some(1), now).unwrap();
         assert_eq!(by_hand["metadata"]["annotations"]["loft.sh/paused-replicas"], "3");
+    }
+
+    #[test]
+    fn a_watch_that_begins_afresh_does_not_say_that_all_are_gone() {
+        let pod = |name: &str| Pod {
+            metadata: ObjectMeta { name: Some(name.to_owned()), ..ObjectMeta::default() },
+            ..Pod::default()
+        };
+        let mut left = Left::default();
+        let mut after = |event| {
+            left.see(event, |pod| pod.name_any() != "another");
+            (left.listed, left.names.len())
+        };
+        assert_eq!(after(watcher::Event::Init), (false, 0));
+        assert_eq!(after(watcher::Event::InitApply(pod("a"))), (false, 1));
+        assert_eq!(after(watcher::Event::InitApply(pod("another"))), (false, 1));
+        assert_eq!(after(watcher::Event::InitDone), (true, 1));
+        assert_eq!(after(watcher::Event::Init), (false, 0), "nothing is known any more");
+        assert_eq!(after(watcher::Event::InitApply(pod("a"))), (false, 1));
+        assert_eq!(after(watcher::Event::InitDone), (true, 1));
+        assert_eq!(after(watcher::Event::Delete(pod("a"))), (true, 0));
     }
 
     #[test]

@@ -4,17 +4,9 @@ use serde::Serialize;
 
 use super::decide::{Fate, Scene};
 use super::marks::Mirrored;
-use crate::error::{CliError, Result};
+use crate::error::Result;
+use crate::ui::listing::{self, Output};
 use crate::ui::table::table;
-
-/// How the list is printed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-pub enum Output {
-    /// Columns.
-    Table,
-    /// A JSON array.
-    Json,
-}
 
 /// One object. The keys are a format that scripts rely on.
 #[derive(Serialize)]
@@ -46,9 +38,7 @@ pub fn text(fates: &[(&Mirrored, Fate)], output: Output) -> Result<String> {
         }
     });
     if output == Output::Json {
-        let rows: Vec<Row<'_>> = rows.collect();
-        return serde_json::to_string_pretty(&rows)
-            .map_err(|error| CliError::failed("cannot write the list").cause(&error));
+        return listing::json(&rows.collect::<Vec<_>>(), "  ");
     }
     let cells: Vec<Vec<String>> = rows
         .map(|row| {

@@ -6,7 +6,8 @@ use crate::section::section;
 section! {
     /// The DNS server of the virtual cluster: a Deployment inside it.
     pub struct CoreDns {
-        /// Whether it is deployed.
+        /// Whether it is deployed. Without it, Service `kube-system/kube-dns` is yours to make; until it
+        /// is there, pods are made with the DNS of their nodes, and an event on each says so.
         enabled: bool = true,
         /// Manifests to apply instead of ours, as YAML documents. `{{.IMAGE}}` in them becomes the
         /// image.

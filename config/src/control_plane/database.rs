@@ -22,12 +22,9 @@ section! {
         /// Further arguments of kine.
         extra_args: Vec<String> = Vec::new(),
         /// The image of kine.
-        image: Image = Image::of("docker.io", images::KINE_REPOSITORY, images::KINE_VERSION),
+        image: Image = kine_image(),
         /// What kine may use.
-        resources: Resources = Resources::of(
-            [("memory", "512Mi"), ("ephemeral-storage", "1Gi")],
-            [("cpu", "20m"), ("memory", "32Mi")],
-        ),
+        resources: Resources = kine_resources(),
     }
 }
 
@@ -53,12 +50,9 @@ section! {
         /// Further arguments of kine.
         extra_args: Vec<String> = Vec::new(),
         /// The image of kine.
-        image: Image = Image::of("docker.io", images::KINE_REPOSITORY, images::KINE_VERSION),
+        image: Image = kine_image(),
         /// What kine may use.
-        resources: Resources = Resources::of(
-            [("memory", "512Mi"), ("ephemeral-storage", "1Gi")],
-            [("cpu", "20m"), ("memory", "32Mi")],
-        ),
+        resources: Resources = kine_resources(),
     }
 }
 
@@ -70,4 +64,15 @@ section! {
         /// The key in it.
         key: String = "dataSource".to_owned(),
     }
+}
+
+fn kine_image() -> Image {
+    Image::of("docker.io", images::KINE_REPOSITORY, images::KINE_VERSION)
+}
+
+fn kine_resources() -> Resources {
+    Resources::of(
+        [("memory", "512Mi"), ("ephemeral-storage", "1Gi")],
+        [("cpu", "20m"), ("memory", "32Mi")],
+    )
 }

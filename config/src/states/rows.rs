@@ -12,6 +12,7 @@ const fn accepted(path: &'static str, reason: &'static str) -> Row {
 
 const NOT_MIRRORED: &str = "this kind is not mirrored in this version";
 const NO_PATCHES: &str = "patches of mirrored objects are not there in this version";
+const NO_INTEGRATION: &str = "this integration is not there in this version";
 const OWN_NODES: &str = "a virtual cluster has no nodes of its own: its pods run on the host's";
 const FOR_OWN_NODES: &str = "it only concerns clusters with nodes of their own";
 const COMMERCIAL: &str = "it belongs to a commercial product that is not part of this project";
@@ -177,7 +178,16 @@ pub(crate) const ROWS: &[Row] = &[
     refused("rbac.clusterRole.extraRules", "no option of this version needs a ClusterRole", ""),
     refused("rbac.clusterRole.overwriteRules", "no option of this version needs a ClusterRole", ""),
     // the rest
-    refused("integrations", "there are no integrations in this version", ""),
+    accepted(
+        "integrations.metricsServer.apiService",
+        "the host's API server knows where its metrics-server is",
+    ),
+    refused("integrations.argoCD", NO_INTEGRATION, ""),
+    refused("integrations.certManager", NO_INTEGRATION, ""),
+    refused("integrations.externalSecrets", NO_INTEGRATION, ""),
+    refused("integrations.istio", NO_INTEGRATION, ""),
+    refused("integrations.kubeVirt", NO_INTEGRATION, ""),
+    refused("integrations.netris", NO_INTEGRATION, ""),
     refused("plugins", "plugins are Go programs that only the Go syncer can load", ""),
     refused("plugin", "plugins are Go programs that only the Go syncer can load", ""),
     refused("privateNodes", OWN_NODES, ""),

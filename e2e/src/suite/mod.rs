@@ -19,6 +19,7 @@ mod runner;
 pub mod said;
 pub mod sample;
 pub mod space;
+mod trouble;
 pub mod virtual_cluster;
 pub mod world;
 

@@ -14,6 +14,8 @@ pub struct Settings {
     pub cluster_domain: String,
     /// ServiceAccount on the host under which tenant pods run; it holds no rights.
     pub workload_service_account: String,
+    /// Whether the virtual cluster has a DNS of its own: CoreDNS, which we bring. Its owner may bring another.
+    pub own_dns: bool,
     /// Whether pods with a `subdomain` get their FQDN into `/etc/hosts` by an init container.
     pub rewrite_hosts: bool,
     /// Image of that init container: the syncer's own.
@@ -60,6 +62,7 @@ impl Settings {
             host_namespace: "team-x".into(),
             cluster_domain: "cluster.local".into(),
             workload_service_account: "vc-workload-my-vc".into(),
+            own_dns: true,
             rewrite_hosts: true,
             rewrite_hosts_image: "ghcr.io/vcluster-rs/syncer:test".into(),
             owner_uid: "owner-uid".into(),

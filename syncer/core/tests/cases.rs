@@ -163,6 +163,7 @@ fn settings(world: &Object) -> Settings {
             "host_namespace" => settings.host_namespace = text(),
             "cluster_domain" => settings.cluster_domain = text(),
             "workload_service_account" => settings.workload_service_account = text(),
+            "own_dns" => settings.own_dns = flag(),
             "rewrite_hosts" => settings.rewrite_hosts = flag(),
             "rewrite_hosts_image" => settings.rewrite_hosts_image = text(),
             "owner_uid" => settings.owner_uid = text(),

@@ -1,10 +1,12 @@
-//! The port of one virtual node.
+//! One port: that of a virtual node, or of the metrics API.
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
+use http::Request;
+use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::{TcpListener, TcpStream};
@@ -12,7 +14,9 @@ use tokio::sync::{Semaphore, watch};
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 
-use super::serve::Node;
+use super::answers::Answer;
+use super::identity::Caller;
+use super::node::Shared;
 use super::trust::{Tls, holder};
 use crate::client::KEEPALIVE;
 
@@ -35,16 +39,31 @@ pub(super) async fn bind(address: Option<IpAddr>, port: u16) -> io::Result<TcpLi
     }
 }
 
-/// A node's port being served.
-pub(super) struct Listener {
-    pub(super) node: Arc<Node>,
+/// What a port leads to.
+pub(super) trait Door: Send + Sync + 'static {
+    /// For logs.
+    fn name(&self) -> &str;
+
+    fn shared(&self) -> &Shared;
+
+    /// Answers a request; `holder` is who the client's certificate says it is.
+    fn answer(
+        &self,
+        holder: Option<Caller>,
+        request: Request<Incoming>,
+    ) -> impl Future<Output = Answer> + Send;
+}
+
+/// A port being served.
+pub(super) struct Listener<D> {
+    pub(super) door: Arc<D>,
     pub(super) tls: watch::Receiver<Tls>,
     /// Connections of all nodes together.
     pub(super) connections: Arc<Semaphore>,
     pub(super) stop: CancellationToken,
 }
 
-impl Listener {
+impl<D: Door> Listener<D> {
     /// Serves until `stop` fires. Requests in flight are then finished, streams go on.
     pub(super) async fn run(self, listener: TcpListener) {
         loop {
@@ -59,18 +78,18 @@ impl Listener {
                         continue;
                     };
                     let connection = Connection {
-                        node: Arc::clone(&self.node),
+                        door: Arc::clone(&self.door),
                         tls: self.tls.borrow().clone(),
                         stop: self.stop.clone(),
                     };
-                    self.node.shared.tasks.spawn(async move {
+                    self.door.shared().tasks.spawn(async move {
                         connection.serve(stream, peer).await;
                         drop(slot);
                     });
                 }
                 Err(error) => {
                     // Out of file descriptors, mostly: they come back.
-                    tracing::warn!(node = self.node.name, %error, "cannot accept");
+                    tracing::warn!(node = self.door.name(), %error, "cannot accept");
                     tokio::time::sleep(Duration::from_millis(100)).await;
                 }
             }
@@ -78,15 +97,15 @@ impl Listener {
     }
 }
 
-struct Connection {
-    node: Arc<Node>,
+struct Connection<D> {
+    door: Arc<D>,
     tls: Tls,
     stop: CancellationToken,
 }
 
-impl Connection {
+impl<D: Door> Connection<D> {
     async fn serve(self, stream: TcpStream, peer: SocketAddr) {
-        let node = &self.node.name;
+        let node = self.door.name();
         if let Err(error) = settle(&stream) {
             tracing::debug!(node, %peer, %error, "socket options not set");
         }
@@ -103,10 +122,10 @@ impl Connection {
             }
         };
         let holder = holder(stream.get_ref().1.peer_certificates(), self.tls.purpose);
-        let node = Arc::clone(&self.node);
+        let door = Arc::clone(&self.door);
         let service = service_fn(move |request| {
-            let (node, holder) = (Arc::clone(&node), holder.clone());
-            async move { Ok::<_, std::convert::Infallible>(node.answer(holder, request).await) }
+            let (door, holder) = (Arc::clone(&door), holder.clone());
+            async move { Ok::<_, std::convert::Infallible>(door.answer(holder, request).await) }
         });
         let serving = hyper::server::conn::http1::Builder::new()
             .timer(TokioTimer::new())
@@ -115,7 +134,7 @@ impl Connection {
             .serve_connection(TokioIo::new(stream), service)
             .with_upgrades();
         let mut serving = std::pin::pin!(serving);
-        let overdue = &self.node.shared.overdue;
+        let overdue = &self.door.shared().overdue;
         let served = tokio::select! {
             served = &mut serving => served,
             () = self.stop.cancelled() => {
@@ -127,7 +146,7 @@ impl Connection {
             }
         };
         if let Err(error) = served {
-            tracing::debug!(node = self.node.name, %peer, %error, "connection ended");
+            tracing::debug!(node, %peer, %error, "connection ended");
         }
     }
 }

@@ -17,6 +17,7 @@ mod error;
 mod host;
 mod identity;
 mod listener;
+mod metrics_api;
 mod node;
 mod objects;
 mod paths;
@@ -205,7 +206,7 @@ impl KubeletServers {
         let (tls, current) = watch::channel(Tls::new(&state.clients, Arc::clone(&certificate))?);
         let stop = self.shutdown.asked().child_token();
         let listener = Listener {
-            node: Arc::new(Node { name: node.to_owned(), shared: Arc::clone(&self.shared) }),
+            door: Arc::new(Node { name: node.to_owned(), shared: Arc::clone(&self.shared) }),
             tls: current,
             connections: Arc::clone(&self.connections),
             stop: stop.clone(),

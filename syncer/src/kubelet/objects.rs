@@ -20,6 +20,7 @@ pub(super) struct Metadata {
     pub(super) name: String,
     pub(super) namespace: String,
     pub(super) uid: String,
+    pub(super) labels: Option<BTreeMap<String, String>>,
     pub(super) annotations: Option<BTreeMap<String, String>>,
 }
 
@@ -27,13 +28,13 @@ pub(super) struct Metadata {
 #[serde(default, rename_all = "camelCase")]
 pub(super) struct Spec {
     pub(super) node_name: String,
-    containers: Option<Vec<Named>>,
-    init_containers: Option<Vec<Named>>,
-    ephemeral_containers: Option<Vec<Named>>,
+    containers: Option<Vec<Container>>,
+    init_containers: Option<Vec<Container>>,
+    ephemeral_containers: Option<Vec<Container>>,
 }
 
 #[derive(Debug, Deserialize)]
-struct Named {
+struct Container {
     name: String,
 }
 
@@ -69,7 +70,24 @@ pub(super) struct Running {
 
 #[derive(Deserialize)]
 pub(super) struct List<T> {
+    #[serde(default)]
+    pub(super) metadata: Page,
     pub(super) items: Option<Vec<T>>,
+}
+
+/// Where a list that is read in pages goes on.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Page {
+    #[serde(rename = "continue")]
+    pub(super) next: Option<String>,
+}
+
+/// An object of which only the metadata matters.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Named {
+    pub(super) metadata: Metadata,
 }
 
 impl Pod {

@@ -91,7 +91,7 @@ impl Route {
 
 /// Undoes one layer of percent-encoding. None where the result would not be plain ASCII of the unreserved kind: only
 /// such characters stand in the paths that are served, so nothing that needs encoding is ever right.
-fn decode_once(raw: &str) -> Option<String> {
+pub(super) fn decode_once(raw: &str) -> Option<String> {
     let mut decoded = String::with_capacity(raw.len());
     let mut bytes = raw.bytes();
     while let Some(byte) = bytes.next() {
@@ -124,8 +124,7 @@ fn pod_path(namespace: &str, name: &str, uid: Option<&str>) -> Result<PodPath, R
         Some(_) => return Err(Refused),
         None => None,
     };
-    let subdomain = name.len() <= 253 && name.split('.').all(|part| is_label(part, 253));
-    if !subdomain {
+    if !is_subdomain(name) {
         return Err(Refused);
     }
     Ok(PodPath { namespace: label(namespace)?, name: name.to_owned(), uid })
@@ -135,8 +134,13 @@ fn label(text: &str) -> Result<String, Refused> {
     if is_label(text, 63) { Ok(text.to_owned()) } else { Err(Refused) }
 }
 
+/// RFC 1123, as Kubernetes has it for names of pods and nodes.
+pub(super) fn is_subdomain(text: &str) -> bool {
+    text.len() <= 253 && text.split('.').all(|part| is_label(part, 253))
+}
+
 /// RFC 1123, as Kubernetes has it for namespaces, containers and the parts of a pod's name.
-fn is_label(text: &str, longest: usize) -> bool {
+pub(super) fn is_label(text: &str, longest: usize) -> bool {
     let inner = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
     (1..=longest).contains(&text.len())
         && text.bytes().all(|byte| inner(byte) || byte == b'-')

@@ -11,6 +11,7 @@ use tracing::Instrument as _;
 use super::answers::{self, Answer, Names, of_error, of_refusal, page, plain};
 use super::host::{self, Protocol};
 use super::identity::{self, Caller};
+use super::listener::Door;
 use super::node::Shared;
 use super::paths::{PodPath, Route};
 use super::pods::HostPod;
@@ -28,13 +29,16 @@ pub(super) struct Node {
     pub(super) shared: Arc<Shared>,
 }
 
-impl Node {
-    /// Answers a request; `holder` is who the client's certificate says it is.
-    pub(super) async fn answer(
-        &self,
-        holder: Option<Caller>,
-        request: Request<Incoming>,
-    ) -> Answer {
+impl Door for Node {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn shared(&self) -> &Shared {
+        &self.shared
+    }
+
+    async fn answer(&self, holder: Option<Caller>, request: Request<Incoming>) -> Answer {
         let uri = request.uri();
         // A target that names a host (`http://...`) is for proxies.
         let route = if uri.authority().is_none() { Route::parse(uri.path()).ok() } else { None };
@@ -55,7 +59,9 @@ impl Node {
         self.shared.metrics.answered(word, answer.status());
         answer
     }
+}
 
+impl Node {
     /// Authentication, then authorization.
     async fn admit(
         &self,

@@ -68,6 +68,7 @@ pub async fn settings(
         name: args.name.clone(),
         host_namespace: args.namespace.clone(),
         cluster_domain: config.networking.advanced.cluster_domain.clone(),
+        own_dns: config.control_plane.coredns.enabled,
         workload_service_account: format!("vc-workload-{}", args.name),
         rewrite_hosts: to_host.pods.rewrite_hosts.enabled && !args.image.is_empty(),
         rewrite_hosts_image: args.image.clone(),

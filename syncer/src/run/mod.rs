@@ -8,6 +8,7 @@ mod clusters;
 mod inside;
 pub(crate) mod kinds;
 mod manifests;
+mod metrics_api;
 mod nodes;
 pub(crate) mod publish;
 mod renewing;
@@ -145,6 +146,15 @@ pub async fn run(args: RunArgs, log_level: LogLevel) -> anyhow::Result<()> {
             &health,
             shutdown.clone(),
         )?;
+        let metrics_check = health.register("metrics-api", Gate::Notice);
+        let measures = metrics_api::serve(&args, &config, &servers, &metrics_check).await;
+        let measured = metrics_api::offer(
+            inside.clone(),
+            host.clone(),
+            args.clone(),
+            measures,
+            metrics_check,
+        );
         let dns = inside::keep_dns(inside.clone(), config.clone(), started.clone(), dns_check);
         let exports = publish::keep(
             host.clone(),
@@ -162,7 +172,7 @@ pub async fn run(args: RunArgs, log_level: LogLevel) -> anyhow::Result<()> {
             let mut leading = leading;
             // Fails only when the syncer is stopping.
             if leading.wait_for(|leads| *leads).await.is_ok() {
-                tokio::join!(dns, exports, webhooks);
+                tokio::join!(dns, exports, webhooks, measured);
             }
         });
         anyhow::Ok((started, servers))

@@ -17,7 +17,8 @@ use crate::shutdown::Shutdown;
 
 /// What the syncer has in memory of the PKI for as long as it runs: its own login, and the authority that signs virtual
 /// nodes' certificates.
-const IN_MEMORY: [&str; 3] = ["syncer.crt", "ca.crt", "kubelet-client-ca.crt"];
+const IN_MEMORY: [&str; 4] =
+    ["syncer.crt", "ca.crt", "kubelet-client-ca.crt", "front-proxy-ca.crt"];
 
 /// Starts to renew; programs reload the files by themselves.
 ///

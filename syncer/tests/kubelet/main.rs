@@ -17,6 +17,7 @@ mod access;
 mod host;
 mod kubectl;
 mod logs;
+mod metrics_api;
 mod nodes;
 mod ports;
 mod raw;
@@ -50,6 +51,7 @@ const CHECKS: &[(&str, Check)] = &[
     ("port_forward_survives_a_closed_port", ports::closed_port),
     ("node_pages_show_virtual_pods_only", nodes::pages),
     ("usage_is_the_hosts_with_virtual_names", nodes::usage),
+    ("the_metrics_api_answers_the_virtual_api_server_only", metrics_api::callers),
     ("strangers_are_turned_away", access::strangers),
     ("tokens_need_the_right_to_the_node", access::tokens),
     ("hostile_paths_are_refused", access::hostile_paths),

@@ -54,6 +54,17 @@ impl Rig {
         identity: Option<&Signed>,
         bytes: &[u8],
     ) -> std::io::Result<String> {
+        self.say_to(ServerName::from(node.ip()), node, identity, bytes).await
+    }
+
+    /// The same to a server of this name.
+    pub async fn say_to(
+        &self,
+        name: ServerName<'static>,
+        node: SocketAddr,
+        identity: Option<&Signed>,
+        bytes: &[u8],
+    ) -> std::io::Result<String> {
         let mut roots = RootCertStore::empty();
         roots
             .add(CertificateDer::from_pem_slice(self.cluster.ca.certificate.as_bytes()).unwrap())
@@ -73,7 +84,6 @@ impl Rig {
             None => builder.with_no_client_auth(),
         };
         let stream = TcpStream::connect(node).await?;
-        let name = ServerName::from(node.ip());
         let mut stream = TlsConnector::from(Arc::new(config)).connect(name, stream).await?;
         stream.write_all(bytes).await?;
         let mut head = Vec::new();
@@ -98,11 +108,13 @@ impl Rig {
         let request = format!("{method} {target} HTTP/1.1\r\nhost: node\r\n{headers}\r\n");
         let answer =
             self.runtime.block_on(self.say(self.node, identity, request.as_bytes())).unwrap();
-        let status = answer.strip_prefix("HTTP/1.1 ").and_then(|rest| rest.get(..3));
-        status
-            .and_then(|status| status.parse().ok())
-            .unwrap_or_else(|| panic!("{target}: {answer}"))
+        code(&answer).unwrap_or_else(|| panic!("{target}: {answer}"))
     }
+}
+
+/// The status in the head of an answer.
+pub fn code(head: &str) -> Option<u16> {
+    head.strip_prefix("HTTP/1.1 ")?.get(..3)?.parse().ok()
 }
 
 /// `cat` in a container: says what it hears.

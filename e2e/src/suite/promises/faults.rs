@@ -4,13 +4,11 @@ use std::time::Duration;
 
 use anyhow::{Result, ensure};
 use rustix::process::Signal;
-use tokio::sync::watch;
 
 use crate::suite::holds::{holds, stays};
-use crate::suite::load::{Steady, Waves};
 use crate::suite::space::text;
 use crate::suite::virtual_cluster::VirtualCluster;
-use crate::suite::{Company, Promise, agreement, kind, world::World};
+use crate::suite::{Company, Promise, agreement, trouble, world::World};
 
 pub const SYNCER: Promise = Promise {
     name: "killing-the-syncer-loses-nothing",
@@ -51,22 +49,13 @@ enum Victim {
 
 async fn run(world: World, victim: Victim, kills: u32) -> Result<()> {
     let cluster = world.create("victim").await?;
-    let steady = Steady::settle(&cluster).await?;
-    let mut waves = Waves::new(&cluster).await?;
-    let (stop, stopped) = watch::channel(false);
-    let trouble = async {
-        // Not before there is something to lose.
-        holds("the load is on the host", || cluster.twin(kind::PODS, "waves", "pod-1")).await?;
+    let killing = async {
         for number in 0..kills {
             kill(&world, &cluster, victim, number).await?;
         }
-        stop.send_replace(true);
         anyhow::Ok(())
     };
-    tokio::try_join!(waves.roll(stopped), trouble)?;
-    cluster.well().await?;
-    waves.as_acknowledged().await?;
-    agreement::reached(&cluster).await?;
+    let (steady, _) = trouble::befalls(&cluster, killing).await?;
     if victim != Victim::Everything {
         steady.untouched().await?;
     }

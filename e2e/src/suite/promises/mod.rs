@@ -39,6 +39,7 @@ mod stateful;
 mod store;
 mod stores;
 mod streams;
+mod top;
 mod volumes;
 mod without_syncer;
 
@@ -71,6 +72,7 @@ pub fn all() -> Vec<Promise> {
         exports::PROMISE,
         expose::PROMISE,
         nodes::PROMISE,
+        top::PROMISE,
         daemons::PROMISE,
         door::PROMISE,
         secrecy::PROMISE,

@@ -2,16 +2,14 @@
 
 use anyhow::{Result, ensure};
 use serde_json::{Value, json};
-use tokio::sync::watch;
 use vcluster_config::images::{ETCD_REPOSITORY, ETCD_VERSION, KUBERNETES_REGISTRY};
 
 use crate::suite::certificates::Authority;
 use crate::suite::databases::{Engine, Server};
 use crate::suite::holds::holds;
-use crate::suite::load::{Steady, Waves};
 use crate::suite::space::text;
 use crate::suite::virtual_cluster::{VirtualCluster, Wish};
-use crate::suite::{Company, Promise, agreement, kind, sample, world::World};
+use crate::suite::{Company, Promise, kind, sample, trouble, world::World};
 
 pub const ETCD: Promise = Promise {
     name: "etcd-survives-the-loss-of-any-member",
@@ -52,22 +50,13 @@ async fn etcd(world: World) -> Result<()> {
     for number in 0..MEMBERS {
         cluster.host.ready(&member(&cluster, number)).await?;
     }
-    let steady = Steady::settle(&cluster).await?;
-    let mut waves = Waves::new(&cluster).await?;
-    let (stop, stopped) = watch::channel(false);
-    let trouble = async {
-        // Not before there is something to lose.
-        holds("the load is on the host", || cluster.twin(kind::PODS, "waves", "pod-1")).await?;
+    let losses = async {
         for number in 0..MEMBERS {
             lose(&cluster, &member(&cluster, number)).await?;
         }
-        stop.send_replace(true);
         anyhow::Ok(())
     };
-    tokio::try_join!(waves.roll(stopped), trouble)?;
-    cluster.well().await?;
-    waves.as_acknowledged().await?;
-    agreement::reached(&cluster).await?;
+    let (steady, waves) = trouble::befalls(&cluster, losses).await?;
     steady.untouched().await?;
 
     cluster.home.run(&["pause", &cluster.name]).await?.succeeds()?;

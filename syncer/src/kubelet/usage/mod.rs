@@ -4,6 +4,7 @@
 //! kubelets themselves would need a cluster-wide `nodes/proxy`, which opens every container on the host; it is never
 //! asked for. So there is what PodMetrics has (CPU rate and working set of each container), and nothing is made up.
 
+pub(super) mod api;
 mod counters;
 mod exposition;
 mod quantity;
@@ -13,6 +14,7 @@ mod summary;
 use http::StatusCode;
 
 use super::answers::{Answer, chain, page, plain};
+use super::node::Shared;
 use super::objects::Pod;
 use super::serve::Node;
 
@@ -74,12 +76,18 @@ async fn answer(
 }
 
 async fn collect(node: &Node) -> Result<Vec<PodUsage>, Unavailable> {
-    let pods = &node.shared.pods;
+    let pods = node.shared.pods.on(&node.name).await.map_err(Unavailable::Virtual)?;
+    of_pods(&node.shared, pods).await
+}
+
+/// What the host has measured of each; pods without numbers are left out.
+async fn of_pods(shared: &Shared, found: Vec<Pod>) -> Result<Vec<PodUsage>, Unavailable> {
+    let pods = &shared.pods;
     let mut collected = Vec::new();
-    for pod in pods.on(&node.name).await.map_err(Unavailable::Virtual)? {
+    for pod in found {
         let names = &pod.metadata;
         let Some(host) = pods.directory.host_pod(&names.namespace, &names.name) else { continue };
-        let samples = node.shared.usage.of_namespace(&pods.host, &host.namespace).await?;
+        let samples = shared.usage.of_namespace(&pods.host, &host.namespace).await?;
         let Some(sample) = samples.get(&host.name) else { continue };
         let mut sample = sample.clone();
         let own = pod.containers();

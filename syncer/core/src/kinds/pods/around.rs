@@ -13,10 +13,21 @@ pub struct Around {
     pub namespace: Virtual<Object>,
     /// Where containers find the virtual API server.
     pub api_ip: String,
-    /// The virtual cluster's DNS server, if the pod uses it.
-    pub dns_ip: Option<String>,
+    /// How the pod finds names.
+    pub dns: Dns,
     /// Variables for every container.
     pub variables: Variables,
+}
+
+/// Where a pod's names are resolved.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Dns {
+    /// As its own policy says: it does not ask the cluster.
+    Own,
+    /// By the virtual cluster's DNS, at this address.
+    Cluster(String),
+    /// It asks for the cluster's DNS, and there is none: by its node's, as a kubelet without cluster DNS has it.
+    Missing,
 }
 
 /// Looks around.
@@ -32,10 +43,10 @@ pub fn look(
         .ok_or_else(|| NotNow::waiting(format!("namespace {}", virt.namespace())))?;
     let api_ip = api_ip(world, settings)?;
     let uses_dns = virt.at(&["spec"]).is_some_and(dns::uses_cluster);
-    let dns_ip = if uses_dns { Some(dns_ip(world, settings)?) } else { None };
+    let dns = if uses_dns { cluster_dns(world, settings)? } else { Dns::Own };
     authority(virt, world, settings)?;
     let variables = variables(virt, &api_ip, world);
-    Ok(Around { namespace, api_ip, dns_ip, variables })
+    Ok(Around { namespace, api_ip, dns, variables })
 }
 
 /// The virtual namespace of a pod.
@@ -65,13 +76,17 @@ pub fn variables(virt: &Virtual<Object>, api_ip: &str, world: &dyn World) -> Var
 }
 
 /// The address of the virtual cluster's DNS. Until both sides agree on it, the Service may still move.
-fn dns_ip(world: &dyn World, settings: &Settings) -> Result<String, NotNow> {
+fn cluster_dns(world: &dyn World, settings: &Settings) -> Result<Dns, NotNow> {
     let key = Virtual(Key::new("kube-system", "kube-dns"));
-    let inside = cluster_ip(world.virt(&SERVICES, &key).as_deref());
+    let service = world.virt(&SERVICES, &key);
+    if service.is_none() && !settings.own_dns {
+        return Ok(Dns::Missing);
+    }
+    let inside = cluster_ip(service.as_deref());
     let outside =
         cluster_ip(world.host(&SERVICES, &namespaced_host_key(&key, settings)).as_deref());
     match (inside, outside) {
-        (Some(inside), Some(outside)) if inside == outside => Ok(inside),
+        (Some(inside), Some(outside)) if inside == outside => Ok(Dns::Cluster(inside)),
         (None, _) => Err(NotNow::waiting("Service kube-system/kube-dns")),
         _ => Err(NotNow::waiting("Service kube-system/kube-dns to have one address on both sides")),
     }

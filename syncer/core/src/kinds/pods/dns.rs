@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use crate::Note;
 use crate::object::members;
 
 use super::paths::text;
@@ -50,6 +51,23 @@ pub fn translate(spec: &mut Value, server: &str, namespace: &str, domain: &str) 
         members(config).insert(member.into(), value);
     }
     members(spec).insert("dnsPolicy".into(), "None".into());
+}
+
+/// Leaves a pod that asks for the cluster's DNS with that of its node, and its own configuration as it is.
+pub fn use_nodes(spec: &mut Value) {
+    members(spec).insert("dnsPolicy".into(), "Default".into());
+}
+
+/// The event on a pod whose cluster has no DNS; a kubelet without one gives the same reason.
+pub fn missing() -> Note {
+    Note {
+        warning: true,
+        reason: "MissingClusterDNS",
+        message: "there is no Service kube-system/kube-dns, since controlPlane.coredns.enabled is false: names of \
+                  Services do not resolve in this pod, it asks the DNS server of its node; once that Service is there, \
+                  make the pod again"
+            .into(),
+    }
 }
 
 fn joined(mut first: Vec<String>, second: Vec<String>, most: usize) -> Vec<String> {

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use crate::object::members;
 use crate::{Host, Key, Object, Settings, Virtual, World};
 
-use super::around::Around;
+use super::around::{Around, Dns};
 use super::{
     affinity, dns, downward, hosts, marks, paths, references, service_links, token_sources, update,
     volumes,
@@ -109,8 +109,10 @@ fn names(spec: &mut Value, virt: &Virtual<Object>, settings: &Settings) {
 fn network(spec: &mut Value, virt: &Virtual<Object>, around: &Around, settings: &Settings) {
     let domain = &settings.cluster_domain;
     hosts::alias_api(spec, &around.api_ip, domain);
-    if let Some(server) = &around.dns_ip {
-        dns::translate(spec, server, virt.namespace(), domain);
+    match &around.dns {
+        Dns::Own => {}
+        Dns::Cluster(server) => dns::translate(spec, server, virt.namespace(), domain),
+        Dns::Missing => dns::use_nodes(spec),
     }
     paths::each_container(spec, &mut |container| {
         service_links::inject(container, &around.variables);
@@ -187,7 +189,7 @@ mod tests {
             let around = Around {
                 namespace: Virtual(Object::new(json!({"metadata": {"labels": {"level": level}}}))),
                 api_ip: "10.0.0.1".into(),
-                dns_ip: None,
+                dns: Dns::Own,
                 variables: service_links::of_api("10.0.0.1"),
             };
             let mut host = host_pod(&virt, &key, &around, &Alone::default(), &settings);

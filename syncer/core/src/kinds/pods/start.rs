@@ -3,8 +3,9 @@
 use crate::resource::PODS;
 use crate::{Gone, Host, NotNow, Object, Op, Plan, Settings, Virtual, World};
 
+use super::around::Dns;
 use super::paths::text;
-use super::{around, ending, judge, marks, spec, status, tokens};
+use super::{around, dns, ending, judge, marks, spec, status, tokens};
 
 /// The owners that make their pods again by themselves, elsewhere if need be.
 const REMAKERS: [(&str, &str); 4] = [
@@ -56,7 +57,8 @@ fn create(virt: &Virtual<Object>, world: &dyn World, settings: &Settings) -> Res
     ops.extend(tokens::upkeep(virt, world, settings).op);
     ops.push(Op::create_host(&PODS, pod));
     // Before the kubelet mounts its tokens the pod must be scheduled, which takes longer than to ask for them.
-    Ok(Plan { together: true, ..Plan::of(ops) })
+    let notes = (around.dns == Dns::Missing).then(dns::missing).into_iter().collect();
+    Ok(Plan { together: true, notes, ..Plan::of(ops) })
 }
 
 /// Whether something inside makes another pod in this one's place.
