@@ -46,16 +46,20 @@ fn high_availability(config: &Config, problems: &mut Vec<Problem>) {
 
 fn distro(config: &Config, problems: &mut Vec<Problem>) {
     let distro = &config.control_plane.distro;
-    if distro.k8s.enabled && distro.eks.enabled {
-        let path = "controlPlane.distro.eks.enabled";
-        problems.push(Problem::error(path, "another distribution, k8s, is enabled too"));
+    if let [first, .., last] = distro.enabled()[..] {
+        let path = format!("controlPlane.distro.{}.enabled", last.key());
+        let message = format!("another distribution, {}, is enabled too", first.key());
+        problems.push(Problem::error(path, message));
     }
     let said = K8s { enabled: false, version: String::new(), ..distro.k8s.clone() };
-    if distro.kind() == DistroKind::Eks && said != K8s::default() {
+    let key = distro.kind().key();
+    if distro.kind() != DistroKind::K8s && said != K8s::default() {
         let path = "controlPlane.distro.k8s";
-        let message = "only its version has an effect, since eks is the distribution that runs";
+        let message =
+            format!("only its version has an effect, since {key} is the distribution that runs");
         problems.push(
-            Problem::warning(path, message).hint("put the rest under controlPlane.distro.eks"),
+            Problem::warning(path, message)
+                .hint(format!("put the rest under controlPlane.distro.{key}")),
         );
     }
 }

@@ -11,5 +11,6 @@
 )]
 
 mod distros;
+mod k3s;
 mod render;
 mod stores;

@@ -4,6 +4,7 @@
 //! `vc-cidr-NAME`, from which the other containers take their flags), and this program in a volume, so that
 //! [`crate::wait`] can run in images that hold nothing but one program.
 
+mod distro;
 mod facts;
 mod node_ports;
 mod program;
@@ -70,6 +71,9 @@ pub struct InitArgs {
     /// Where certificates are written.
     #[arg(long, default_value = "/pki")]
     pki: PathBuf,
+    /// The volume of the control plane, where distributions keep what they keep.
+    #[arg(long, default_value = "/data")]
+    data: PathBuf,
     /// Where this program is copied to.
     #[arg(long, default_value = "/binaries")]
     binaries: PathBuf,
@@ -180,6 +184,7 @@ async fn prepare_once(
     let server = certs::own_server(config);
     certs::write_files(&pki, &args.pki, &server)
         .with_context(|| format!("certificates cannot be written to {}", args.pki.display()))?;
+    distro::prepare(config, &pki, &names, &args.data, &args.pki)?;
     tracing::info!(cidr = facts.cidr, node_ports = facts.node_ports, "the host's networks");
     Ok(())
 }

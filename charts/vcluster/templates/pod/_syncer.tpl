@@ -19,6 +19,9 @@
   volumeMounts:
     {{- include "vcluster.syncer.mounts" . | nindent 4 }}
     - { name: binaries, mountPath: /binaries }
+    {{- if include "vcluster.isOneProgram" . }}
+    - { name: data, mountPath: /data }
+    {{- end }}
 {{- end -}}
 
 {{- define "vcluster.syncer" -}}
