@@ -55,6 +55,19 @@ pub const K3S_RELEASES: [(u32, &str); 7] = [
     (35, "v1.35.5-k3s1"),
     (36, "v1.36.1-k3s1"),
 ];
+/// The repository of k0s.
+pub const K0S_REPOSITORY: &str = "k0sproject/k0s";
+/// A release of k0s for each minor of Kubernetes, oldest first, as its images are tagged. Source: the release pages of
+/// <https://github.com/k0sproject/k0s>.
+pub const K0S_RELEASES: [(u32, &str); 7] = [
+    (30, "v1.30.2-k0s.0"),
+    (31, "v1.31.12-k0s.0"),
+    (32, "v1.32.8-k0s.0"),
+    (33, "v1.33.4-k0s.0"),
+    (34, "v1.34.1-k0s.0"),
+    (35, "v1.35.4-k0s.0"),
+    (36, "v1.36.4-k0s.1"),
+];
 /// The registry of this project's own image.
 pub const SYNCER_REGISTRY: &str = "ghcr.io";
 /// The repository of this project's own image.
@@ -89,11 +102,13 @@ mod tests {
     }
 
     #[test]
-    fn releases_of_k3s_are_of_their_minor() {
-        for ((minor, tag), (known, _)) in K3S_RELEASES.into_iter().zip(EKS_RELEASES) {
-            assert_eq!(minor, known);
-            assert!(tag.starts_with(&format!("v1.{minor}.")) && tag.contains("-k3s"), "{tag}");
+    fn releases_of_others_are_of_their_minor() {
+        for (releases, name) in [(K3S_RELEASES, "-k3s"), (K0S_RELEASES, "-k0s.")] {
+            for ((minor, tag), (known, _)) in releases.into_iter().zip(EKS_RELEASES) {
+                assert_eq!(minor, known);
+                assert!(tag.starts_with(&format!("v1.{minor}.")) && tag.contains(name), "{tag}");
+            }
+            assert!(release(&releases, KUBERNETES_VERSION).is_some());
         }
-        assert!(release(&K3S_RELEASES, KUBERNETES_VERSION).is_some());
     }
 }

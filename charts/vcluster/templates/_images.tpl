@@ -26,7 +26,7 @@
 {{/* The key of the distribution that runs, under `controlPlane.distro`. */}}
 {{- define "vcluster.distro" -}}
 {{- $found := "k8s" -}}
-{{- range $name := list "eks" "k3s" }}
+{{- range $name := list "eks" "k3s" "k0s" }}
 {{- if dig $name "enabled" false $.Values.controlPlane.distro }}{{ $found = $name }}{{ end -}}
 {{- end -}}
 {{- $found -}}
@@ -35,7 +35,7 @@
 {{/* "true" for distributions that start API server, controllers and what they need of the store in one
      container. */}}
 {{- define "vcluster.isOneProgram" -}}
-{{- if has (include "vcluster.distro" .) (list "k3s") }}true{{ end -}}
+{{- if has (include "vcluster.distro" .) (list "k3s" "k0s") }}true{{ end -}}
 {{- end -}}
 
 {{/* The image of such a distribution: its own tag, or the release for the minor that is asked for. */}}

@@ -1,5 +1,6 @@
 //! `controlPlane.distro`
 
+use super::k0s::K0s;
 use super::k3s::K3s;
 use crate::images;
 use crate::scalars::{Fragment, Image, Resources};
@@ -14,6 +15,8 @@ section! {
         eks: Eks = Eks::default(),
         /// k3s: API server, controllers and kine in one program.
         k3s: K3s = K3s::default(),
+        /// k0s: one program that starts API server, controllers and kine.
+        k0s: K0s = K0s::default(),
     }
 }
 
@@ -26,6 +29,8 @@ pub enum DistroKind {
     Eks,
     /// k3s.
     K3s,
+    /// k0s.
+    K0s,
 }
 
 impl DistroKind {
@@ -36,6 +41,7 @@ impl DistroKind {
             DistroKind::K8s => "k8s",
             DistroKind::Eks => "eks",
             DistroKind::K3s => "k3s",
+            DistroKind::K0s => "k0s",
         }
     }
 
@@ -45,7 +51,7 @@ impl DistroKind {
     pub fn is_one_program(self) -> bool {
         match self {
             DistroKind::K8s | DistroKind::Eks => false,
-            DistroKind::K3s => true,
+            DistroKind::K3s | DistroKind::K0s => true,
         }
     }
 }
@@ -58,6 +64,7 @@ impl Distro {
             (DistroKind::K8s, self.k8s.enabled),
             (DistroKind::Eks, self.eks.enabled),
             (DistroKind::K3s, self.k3s.enabled),
+            (DistroKind::K0s, self.k0s.enabled),
         ]
         .into_iter()
         .filter_map(|(kind, enabled)| enabled.then_some(kind))
@@ -98,6 +105,9 @@ impl Distro {
             }
             DistroKind::K3s => {
                 self.released(&self.k3s.image.tag, "k3s.image.tag", &images::K3S_RELEASES)
+            }
+            DistroKind::K0s => {
+                self.released(&self.k0s.image.tag, "k0s.image.tag", &images::K0S_RELEASES)
             }
         };
         (format!("v{}", version.trim_start_matches('v')), key)

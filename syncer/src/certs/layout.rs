@@ -15,6 +15,16 @@ use super::{Pki, PkiError, files};
 const K3S: [(&str, &str); 3] =
     [("ca", "server-ca"), ("client-ca", "client-ca"), ("front-proxy-ca", "request-header-ca")];
 
+/// The same for k0s. Source: <https://docs.k0sproject.io/stable/custom-ca/>.
+const K0S: [(&str, &str); 2] = [("ca", "ca"), ("front-proxy-ca", "front-proxy-ca")];
+
+/// The keys of service account tokens, as k0s names them too.
+const TOKENS: [&str; 2] = ["sa.key", "sa.pub"];
+
+/// File of the PKI's directory with every authority that signs a client of a k0s: ours, and the one that k0s signs its
+/// own programs with. Not named `.crt`: it is none of the PKI's own.
+const CLIENTS: &str = "client-ca.bundle";
+
 /// Why the files cannot be there.
 #[derive(Debug, thiserror::Error)]
 pub enum LayoutError {
@@ -34,7 +44,8 @@ pub enum LayoutError {
 pub fn write_layout(distro: DistroKind, pki: &Pki, directory: &Path) -> Result<(), LayoutError> {
     let authorities = match distro {
         DistroKind::K8s | DistroKind::Eks => return Ok(()),
-        DistroKind::K3s => K3S,
+        DistroKind::K3s => K3S.as_slice(),
+        DistroKind::K0s => K0S.as_slice(),
     };
     let folder = directory.join(distro.key());
     std::fs::create_dir_all(&folder)?;
@@ -43,6 +54,13 @@ pub fn write_layout(distro: DistroKind, pki: &Pki, directory: &Path) -> Result<(
             let text = pki.get(&format!("{ours}.{ending}"))?;
             files::write(&folder, &format!("{theirs}.{ending}"), text)?;
         }
+    }
+    if distro == DistroKind::K0s {
+        for file in TOKENS {
+            files::write(&folder, file, pki.get(file)?)?;
+        }
+        let both = format!("{}{}", pki.get("client-ca.crt")?, pki.get("ca.crt")?);
+        files::write(directory, CLIENTS, &both)?;
     }
     Ok(())
 }
@@ -66,6 +84,21 @@ mod tests {
         assert_eq!(read("k3s/client-ca.key"), pki.get("client-ca.key").unwrap());
         assert_eq!(read("k3s/request-header-ca.crt"), pki.get("front-proxy-ca.crt").unwrap());
         assert_eq!(read_files(directory.path()).unwrap(), pki, "the folder is not part of it");
+    }
+
+    #[test]
+    fn k0s_finds_authorities_and_keys_and_trusts_both_signers_of_clients() {
+        let directory = tempfile::tempdir().unwrap();
+        let mut pki = Pki::default();
+        pki.complete(Wanted::default(), SystemTime::now()).unwrap();
+        write_layout(DistroKind::K0s, &pki, directory.path()).unwrap();
+        let read = |name: &str| std::fs::read_to_string(directory.path().join(name)).unwrap();
+        for file in ["ca.crt", "ca.key", "front-proxy-ca.crt", "sa.key", "sa.pub"] {
+            assert_eq!(read(&format!("k0s/{file}")), pki.get(file).unwrap());
+        }
+        let bundle = read("client-ca.bundle");
+        assert_eq!(bundle.matches("-----BEGIN CERTIFICATE-----").count(), 2);
+        assert_eq!(read_files(directory.path()).unwrap(), Pki::default());
     }
 
     #[test]

@@ -74,6 +74,9 @@ pub struct InitArgs {
     /// The volume of the control plane, where distributions keep what they keep.
     #[arg(long, default_value = "/data")]
     data: PathBuf,
+    /// What the chart tells k0s, with gaps for what is only known here.
+    #[arg(long, default_value = "/etc/vcluster/k0s.json")]
+    k0s: PathBuf,
     /// Where this program is copied to.
     #[arg(long, default_value = "/binaries")]
     binaries: PathBuf,
@@ -184,7 +187,10 @@ async fn prepare_once(
     let server = certs::own_server(config);
     certs::write_files(&pki, &args.pki, &server)
         .with_context(|| format!("certificates cannot be written to {}", args.pki.display()))?;
-    distro::prepare(config, &pki, &names, &args.data, &args.pki)?;
+    let address = args.pod_ips.first().copied();
+    let known = distro::Known { pki: &pki, names: &names, facts: &facts, address };
+    let places = distro::Places { data: &args.data, pki: &args.pki, k0s: &args.k0s };
+    distro::prepare(config, &known, &places)?;
     tracing::info!(cidr = facts.cidr, node_ports = facts.node_ports, "the host's networks");
     Ok(())
 }

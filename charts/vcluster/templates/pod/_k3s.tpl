@@ -91,5 +91,5 @@
     {{- include "vcluster.k3s.args" . | nindent 4 }}
   {{- end }}
   env: {{- include "vcluster.env" (dict "root" . "ours" $env "extra" $distro.env) | nindent 4 }}
-  {{- include "vcluster.oneProgram.tail" (dict "root" . "distro" "k3s" "certificates" "/data/k3s/server/tls") | nindent 2 }}
+  {{- include "vcluster.oneProgram.tail" (dict "root" . "distro" "k3s" "certificates" "/data/k3s/server/tls" "run" "/run" "runVolume" "scratch") | nindent 2 }}
 {{- end -}}

@@ -1,6 +1,6 @@
 {{/* What the containers of distributions that start everything by themselves have in common:
      dict "root" $ "distro" NAME "certificates" PATH (where it keeps certificates: in memory, and at its
-     start it finds the authorities there). */}}
+     start it finds the authorities there) "run" PATH (for sockets and the like) "runVolume" VOLUME. */}}
 {{- define "vcluster.oneProgram.tail" -}}
 {{- $root := .root -}}
 {{- $distro := get $root.Values.controlPlane.distro .distro -}}
@@ -25,7 +25,7 @@ volumeMounts:
   - { name: certs, mountPath: /pki, readOnly: true }
   - { name: binaries, mountPath: /binaries, readOnly: true }
   - { name: scratch, mountPath: /tmp, subPath: tmp }
-  - { name: scratch, mountPath: /run, subPath: run }
+  - { name: {{ .runVolume }}, mountPath: {{ .run }}, subPath: run }
   {{- with include "vcluster.store.tlsMount" $root }}
   {{- . | nindent 2 }}
   {{- end }}
