@@ -42,6 +42,32 @@ pub const EKS_RELEASES: [(u32, &str); 7] = [
 ];
 /// The version of EKS Distro when none is asked for.
 pub const EKS_VERSION: &str = "v1.34.4-eks-1-34-17";
+/// The repository of k3s.
+pub const K3S_REPOSITORY: &str = "rancher/k3s";
+/// A release of k3s for each minor of Kubernetes, oldest first, as its images are tagged. Source: the release notes of
+/// <https://docs.k3s.io> and <https://github.com/k3s-io/k3s>.
+pub const K3S_RELEASES: [(u32, &str); 7] = [
+    (30, "v1.30.14-k3s2"),
+    (31, "v1.31.14-k3s1"),
+    (32, "v1.32.8-k3s1"),
+    (33, "v1.33.5-k3s1"),
+    (34, "v1.34.9-k3s1"),
+    (35, "v1.35.5-k3s1"),
+    (36, "v1.36.1-k3s1"),
+];
+/// The repository of k0s.
+pub const K0S_REPOSITORY: &str = "k0sproject/k0s";
+/// A release of k0s for each minor of Kubernetes, oldest first, as its images are tagged. Source: the release pages of
+/// <https://github.com/k0sproject/k0s>.
+pub const K0S_RELEASES: [(u32, &str); 7] = [
+    (30, "v1.30.2-k0s.0"),
+    (31, "v1.31.12-k0s.0"),
+    (32, "v1.32.8-k0s.0"),
+    (33, "v1.33.4-k0s.0"),
+    (34, "v1.34.1-k0s.0"),
+    (35, "v1.35.4-k0s.0"),
+    (36, "v1.36.4-k0s.1"),
+];
 /// The registry of this project's own image.
 pub const SYNCER_REGISTRY: &str = "ghcr.io";
 /// The repository of this project's own image.
@@ -49,12 +75,12 @@ pub const SYNCER_REPOSITORY: &str = "vcluster-rs/syncer";
 /// The version of this project's own image: that of the program which was built with it.
 pub const SYNCER_VERSION: &str = env!("CARGO_PKG_VERSION");
 
-/// The release of EKS Distro for a version of Kubernetes such as `v1.33.2`: that of its minor.
+/// The release of a distribution for a version of Kubernetes such as `v1.33.2`: that of its minor.
 #[must_use]
-pub fn eks_release(version: &str) -> Option<&'static str> {
+pub fn release(releases: &[(u32, &'static str)], version: &str) -> Option<&'static str> {
     let rest = version.trim_start_matches('v').strip_prefix("1.")?;
     let minor: u32 = rest.split('.').next()?.parse().ok()?;
-    EKS_RELEASES.iter().find(|(known, _)| *known == minor).map(|(_, tag)| *tag)
+    releases.iter().find(|(known, _)| *known == minor).map(|(_, tag)| *tag)
 }
 
 #[cfg(test)]
@@ -68,9 +94,21 @@ mod tests {
             assert!(tag.contains(&format!("-eks-1-{minor}-")), "{tag}");
         }
         assert!(EKS_RELEASES.is_sorted());
-        assert_eq!(eks_release(KUBERNETES_VERSION), Some(EKS_VERSION));
+        let eks = |version| release(&EKS_RELEASES, version);
+        assert_eq!(eks(KUBERNETES_VERSION), Some(EKS_VERSION));
         assert!(EKS_VERSION.starts_with(KUBERNETES_VERSION));
-        assert_eq!(eks_release("1.33.9"), Some("v1.33.13-eks-1-33-34"));
-        assert_eq!(eks_release("1.12.0").or(eks_release("")).or(eks_release("1.x")), None);
+        assert_eq!(eks("1.33.9"), Some("v1.33.13-eks-1-33-34"));
+        assert_eq!(eks("1.12.0").or(eks("")).or(eks("1.x")), None);
+    }
+
+    #[test]
+    fn releases_of_others_are_of_their_minor() {
+        for (releases, name) in [(K3S_RELEASES, "-k3s"), (K0S_RELEASES, "-k0s.")] {
+            for ((minor, tag), (known, _)) in releases.into_iter().zip(EKS_RELEASES) {
+                assert_eq!(minor, known);
+                assert!(tag.starts_with(&format!("v1.{minor}.")) && tag.contains(name), "{tag}");
+            }
+            assert!(release(&releases, KUBERNETES_VERSION).is_some());
+        }
     }
 }

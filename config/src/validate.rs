@@ -20,6 +20,7 @@ pub fn validate(config: &Config) -> Vec<Problem> {
     stores::check(config, &mut problems);
     high_availability(config, &mut problems);
     distro(config, &mut problems);
+    k0s(config, &mut problems);
     version(config, &mut problems);
     network(config, &mut problems);
     kinds(config, &mut problems);
@@ -47,16 +48,47 @@ fn high_availability(config: &Config, problems: &mut Vec<Problem>) {
 
 fn distro(config: &Config, problems: &mut Vec<Problem>) {
     let distro = &config.control_plane.distro;
-    if distro.k8s.enabled && distro.eks.enabled {
-        let path = "controlPlane.distro.eks.enabled";
-        problems.push(Problem::error(path, "another distribution, k8s, is enabled too"));
+    if let [first, .., last] = distro.enabled()[..] {
+        let path = format!("controlPlane.distro.{}.enabled", last.key());
+        let message = format!("another distribution, {}, is enabled too", first.key());
+        problems.push(Problem::error(path, message));
     }
     let said = K8s { enabled: false, version: String::new(), ..distro.k8s.clone() };
-    if distro.kind() == DistroKind::Eks && said != K8s::default() {
+    let key = distro.kind().key();
+    if distro.kind() != DistroKind::K8s && said != K8s::default() {
         let path = "controlPlane.distro.k8s";
-        let message = "only its version has an effect, since eks is the distribution that runs";
+        let message =
+            format!("only its version has an effect, since {key} is the distribution that runs");
         problems.push(
-            Problem::warning(path, message).hint("put the rest under controlPlane.distro.eks"),
+            Problem::warning(path, message)
+                .hint(format!("put the rest under controlPlane.distro.{key}")),
+        );
+    }
+}
+
+/// What k0s is told besides what the chart tells it.
+fn k0s(config: &Config, problems: &mut Vec<Problem>) {
+    let distro = &config.control_plane.distro;
+    if distro.kind() != DistroKind::K0s {
+        return;
+    }
+    let path = "controlPlane.distro.k0s.config";
+    match manifests(path, &distro.k0s.config) {
+        Err(problem) => problems.push(problem),
+        Ok(documents) if documents.len() > 1 => {
+            let message = format!("it is one document, and there are {}", documents.len());
+            problems.push(Problem::error(path, message));
+        }
+        Ok(_) => {}
+    }
+    let database = &config.control_plane.backing_store.database.external;
+    if database.enabled && [&database.tls_secret, &database.ca_file].iter().any(|it| !it.is_empty())
+    {
+        let path = "controlPlane.backingStore.database.external.tlsSecret";
+        let message = "k0s has no way to name files for the connection of its kine";
+        problems.push(
+            Problem::error(path, message)
+                .hint("name them in the data source, as sslrootcert=PATH of PostgreSQL"),
         );
     }
 }

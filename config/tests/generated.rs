@@ -37,8 +37,13 @@ fn states_are_fresh() {
 }
 
 #[test]
-fn releases_of_eks_are_fresh() {
-    check("charts/vcluster/files/eks.json", &vcluster_config::render::eks());
+fn releases_of_distributions_are_fresh() {
+    use vcluster_config::images::{EKS_RELEASES, K0S_RELEASES, K3S_RELEASES};
+    let all = [("eks", EKS_RELEASES), ("k3s", K3S_RELEASES), ("k0s", K0S_RELEASES)];
+    for (distro, releases) in all {
+        let file = format!("charts/vcluster/files/{distro}.json");
+        check(&file, &vcluster_config::render::releases(&releases));
+    }
 }
 
 #[test]

@@ -25,7 +25,28 @@
 
 {{/* The key of the distribution that runs, under `controlPlane.distro`. */}}
 {{- define "vcluster.distro" -}}
-{{- ternary "eks" "k8s" .Values.controlPlane.distro.eks.enabled -}}
+{{- $found := "k8s" -}}
+{{- range $name := list "eks" "k3s" "k0s" }}
+{{- if dig $name "enabled" false $.Values.controlPlane.distro }}{{ $found = $name }}{{ end -}}
+{{- end -}}
+{{- $found -}}
+{{- end -}}
+
+{{/* "true" for distributions that start API server, controllers and what they need of the store in one
+     container. */}}
+{{- define "vcluster.isOneProgram" -}}
+{{- if has (include "vcluster.distro" .) (list "k3s" "k0s") }}true{{ end -}}
+{{- end -}}
+
+{{/* The image of such a distribution: its own tag, or the release for the minor that is asked for. */}}
+{{- define "vcluster.distroImage" -}}
+{{- $distro := include "vcluster.distro" . -}}
+{{- $image := (get .Values.controlPlane.distro $distro).image -}}
+{{- $asked := .Values.controlPlane.distro.k8s.version | default .Values.controlPlane.distro.k8s.image.tag -}}
+{{- $minor := regexFind "^1[.][0-9]+" (trimPrefix "v" $asked) -}}
+{{- $tag := $image.tag | default (get (.Files.Get (printf "files/%s.json" $distro) | fromJson) $minor) -}}
+{{- if not $tag }}{{ fail (printf "\n\ncontrolPlane.distro.k8s.version: there is no release of %s for %s (set controlPlane.distro.%s.image.tag)\n" $distro $asked $distro) }}{{ end -}}
+{{- include "vcluster.image" (dict "root" . "registry" $image.registry "repository" $image.repository "tag" (printf "v%s" (trimPrefix "v" $tag))) -}}
 {{- end -}}
 
 {{/* The version of Kubernetes that is asked for, as the distribution tags its images; may be empty.

@@ -56,13 +56,19 @@ pub async fn rotate_authorities(
 ) -> Result<usize> {
     let deadline = Instant::now() + patience;
     let (name, namespace) = (&found.cluster.name, &found.cluster.namespace);
+    let sets: Api<StatefulSet> = found.host.api(namespace);
+    let set = within(format!("read statefulset {name}"), sets.get_opt(name)).await?;
+    if set.as_ref().is_some_and(keeps_authorities) {
+        return Err(CliError::new(Kind::Refused, format!("{name} keeps its authorities"))
+            .because("k3s has a copy of them in its store, and would go on with that")
+            .hint(format!("vcluster certs rotate {name} -n {namespace}")));
+    }
     let wanted = take_out(found, &secret(found).await?, true).await?;
     if found.cluster.paused() || found.cluster.scaled_down() {
         return Ok(wanted.len() / 2);
     }
     let mut progress = Progress::start(&found.host, name, namespace);
     step.note("restarting the control plane");
-    let sets: Api<StatefulSet> = found.host.api(namespace);
     match within(format!("restart statefulset {name}"), sets.restart(name)).await {
         Err(error) if error.kind == Kind::NotFound => {
             let deployments: Api<Deployment> = found.host.api(namespace);
@@ -77,6 +83,12 @@ pub async fn rotate_authorities(
         true => Ok(wanted.len() / 2),
         false => Err(late(found, patience)),
     }
+}
+
+/// Whether the control plane would not take other authorities than those it began with.
+fn keeps_authorities(set: &StatefulSet) -> bool {
+    let pod = set.spec.template.spec.as_ref();
+    pod.is_some_and(|pod| pod.containers.iter().any(|container| container.name == "k3s"))
 }
 
 /// Takes the pairs out of the Secret, unless somebody changed it meanwhile. What is missing is made.
@@ -127,4 +139,27 @@ fn late(found: &Found, patience: Duration) -> CliError {
             found.host.context
         ));
     progress::after(error, patience)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn k3s_keeps_its_authorities_and_others_do_not() {
+        for (containers, keeps) in
+            [(["k3s", "syncer"], true), (["kube-apiserver", "syncer"], false)]
+        {
+            let containers = containers.map(|name| json!({ "name": name }));
+            let set: StatefulSet = serde_json::from_value(json!({
+                "spec": {
+                    "selector": {},
+                    "serviceName": "s",
+                    "template": { "spec": { "containers": containers } },
+                },
+            }))
+            .unwrap();
+            assert_eq!(keeps_authorities(&set), keeps);
+        }
+    }
 }

@@ -1,5 +1,7 @@
 //! `controlPlane.distro`
 
+use super::k0s::K0s;
+use super::k3s::K3s;
 use crate::images;
 use crate::scalars::{Fragment, Image, Resources};
 use crate::section::section;
@@ -11,6 +13,10 @@ section! {
         k8s: K8s = K8s::default(),
         /// EKS Distro: the same programs as Amazon builds and patches them.
         eks: Eks = Eks::default(),
+        /// k3s: API server, controllers and kine in one program.
+        k3s: K3s = K3s::default(),
+        /// k0s: one program that starts API server, controllers and kine.
+        k0s: K0s = K0s::default(),
     }
 }
 
@@ -21,6 +27,10 @@ pub enum DistroKind {
     K8s,
     /// EKS Distro.
     Eks,
+    /// k3s.
+    K3s,
+    /// k0s.
+    K0s,
 }
 
 impl DistroKind {
@@ -30,15 +40,41 @@ impl DistroKind {
         match self {
             DistroKind::K8s => "k8s",
             DistroKind::Eks => "eks",
+            DistroKind::K3s => "k3s",
+            DistroKind::K0s => "k0s",
+        }
+    }
+
+    /// Whether API server, controllers and what they need of the store run in one container, as the distribution starts
+    /// them.
+    #[must_use]
+    pub fn is_one_program(self) -> bool {
+        match self {
+            DistroKind::K8s | DistroKind::Eks => false,
+            DistroKind::K3s | DistroKind::K0s => true,
         }
     }
 }
 
 impl Distro {
+    /// The distributions that are enabled.
+    #[must_use]
+    pub fn enabled(&self) -> Vec<DistroKind> {
+        [
+            (DistroKind::K8s, self.k8s.enabled),
+            (DistroKind::Eks, self.eks.enabled),
+            (DistroKind::K3s, self.k3s.enabled),
+            (DistroKind::K0s, self.k0s.enabled),
+        ]
+        .into_iter()
+        .filter_map(|(kind, enabled)| enabled.then_some(kind))
+        .collect()
+    }
+
     /// The distribution that runs: the enabled one, or `k8s`.
     #[must_use]
     pub fn kind(&self) -> DistroKind {
-        if self.eks.enabled { DistroKind::Eks } else { DistroKind::K8s }
+        self.enabled().last().copied().unwrap_or(DistroKind::K8s)
     }
 
     /// The version of Kubernetes that runs, with its `v`, as its images are tagged; and the key that says so.
@@ -61,14 +97,36 @@ impl Distro {
                     (&api_server.image.tag, "eks.apiServer.image.tag"),
                 ])
                 .or_else(|| {
-                    let release = images::eks_release(&self.k8s.version)?;
+                    let release = images::release(&images::EKS_RELEASES, &self.k8s.version)?;
                     Some((release, "k8s.version"))
                 })
                 .or_else(|| first(&[(&image.tag, "eks.image.tag")]))
                 .unwrap_or((images::EKS_VERSION, "eks.image.tag"))
             }
+            DistroKind::K3s => {
+                self.released(&self.k3s.image.tag, "k3s.image.tag", &images::K3S_RELEASES)
+            }
+            DistroKind::K0s => {
+                self.released(&self.k0s.image.tag, "k0s.image.tag", &images::K0S_RELEASES)
+            }
         };
         (format!("v{}", version.trim_start_matches('v')), key)
+    }
+
+    /// The version of a distribution with a table of releases: its tag, or the release for the minor that is asked for.
+    fn released<'a>(
+        &'a self,
+        tag: &'a str,
+        key: &'static str,
+        releases: &[(u32, &'static str)],
+    ) -> (&'a str, &'static str) {
+        let (asked, wish) =
+            first(&[(&self.k8s.version, "k8s.version"), (&self.k8s.image.tag, "k8s.image.tag")])
+                .unwrap_or((images::KUBERNETES_VERSION, key));
+        match tag {
+            "" => (images::release(releases, asked).unwrap_or(asked), wish),
+            tag => (tag, key),
+        }
     }
 }
 

@@ -6,6 +6,8 @@ mod database;
 mod distro;
 mod etcd;
 mod expose;
+mod k0s;
+mod k3s;
 mod stateful_set;
 mod store;
 
@@ -18,6 +20,8 @@ pub use etcd::{
     EtcdTls, EtcdVolumeClaim, ExternalEtcd,
 };
 pub use expose::{Ingress, Proxy, Service, ServiceMonitor, TlsRoute};
+pub use k0s::K0s;
+pub use k3s::K3s;
 pub use stateful_set::{
     HighAvailability, Persistence, Probe, Probes, Retention, Scheduling, Security, StatefulSet,
     VolumeClaim,

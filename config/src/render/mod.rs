@@ -36,13 +36,11 @@ pub fn schema() -> String {
     format!("{schema:#}\n")
 }
 
-/// The chart's `files/eks.json`: the tag of EKS Distro for each minor of Kubernetes.
+/// The chart's `files/DISTRO.json`: the tag of a distribution's images for each minor of Kubernetes.
 #[must_use]
-pub fn eks() -> String {
-    let tags: Map<String, Value> = crate::images::EKS_RELEASES
-        .iter()
-        .map(|(minor, tag)| (format!("1.{minor}"), (*tag).into()))
-        .collect();
+pub fn releases(of: &[(u32, &str)]) -> String {
+    let tags: Map<String, Value> =
+        of.iter().map(|(minor, tag)| (format!("1.{minor}"), (*tag).into())).collect();
     format!("{:#}\n", Value::Object(tags))
 }
 

@@ -74,15 +74,13 @@ pub(crate) const ROWS: &[Row] = &[
     refused("sync.fromHost.customResources", NOT_MIRRORED, ""),
     refused("sync.fromHost.nodes", "the host's nodes are shown as stand-ins in this version", ""),
     // controlPlane
-    refused(
-        "controlPlane.distro.k3s",
-        "this distribution is not there in this version",
-        "use controlPlane.distro.k8s",
+    accepted(
+        "controlPlane.distro.k0s.resources",
+        "it sized an init container that is not there; see controlPlane.statefulSet.resources",
     ),
-    refused(
-        "controlPlane.distro.k0s",
-        "this distribution is not there in this version",
-        "use controlPlane.distro.k8s",
+    accepted(
+        "controlPlane.distro.k3s.resources",
+        "it sized an init container that is not there; see controlPlane.statefulSet.resources",
     ),
     accepted(
         "controlPlane.distro.k8s.resources",

@@ -33,6 +33,22 @@ pub(super) fn check(config: &Config, problems: &mut Vec<Problem>) {
         StoreKind::ExternalEtcd => external(&store.etcd.external, problems),
     }
     volumes(&set.persistence, problems);
+    own_kine(config, problems);
+}
+
+/// Distributions that start everything by themselves bring their kine along.
+fn own_kine(config: &Config, problems: &mut Vec<Problem>) {
+    let distro = config.control_plane.distro.kind();
+    let database = &config.control_plane.backing_store.database;
+    let said =
+        [("embedded", &database.embedded.extra_args), ("external", &database.external.extra_args)];
+    for (name, extra_args) in said {
+        if distro.is_one_program() && !extra_args.is_empty() {
+            let path = format!("controlPlane.backingStore.database.{name}.extraArgs");
+            let message = format!("it has no effect: {} has a kine of its own", distro.key());
+            problems.push(Problem::warning(path, message));
+        }
+    }
 }
 
 fn claim(persistence: &Persistence, problems: &mut Vec<Problem>) {

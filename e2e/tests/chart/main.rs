@@ -11,5 +11,7 @@
 )]
 
 mod distros;
+mod k0s;
+mod k3s;
 mod render;
 mod stores;

@@ -62,3 +62,23 @@ fn helm(values: &Value) -> Output {
         .output()
         .unwrap_or_else(|error| panic!("{} cannot be run: {error}", program.display()))
 }
+
+/// The arguments of a container.
+pub fn args(container: &Value) -> Vec<String> {
+    let args = container["args"].as_array().unwrap();
+    args.iter().map(|argument| argument.as_str().unwrap().to_owned()).collect()
+}
+
+/// Checks that the pod of the control plane is as in `NAME.json`; `UPDATE=1` writes it.
+#[track_caller]
+pub fn as_before(name: &str, objects: &[Value]) {
+    let mut pod = object(objects, "StatefulSet", "my-vc")["spec"]["template"]["spec"].clone();
+    pod.sort_all_objects();
+    let made = format!("{pod:#}\n");
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/chart/{name}.json"));
+    if std::env::var_os("UPDATE").is_some() {
+        std::fs::write(&path, &made).unwrap();
+    }
+    let have = std::fs::read_to_string(&path).unwrap_or_default();
+    assert!(have == made, "the pod of {name} is another; UPDATE=1 writes {}", path.display());
+}

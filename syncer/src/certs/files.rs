@@ -43,7 +43,8 @@ pub fn read_files(directory: &Path) -> io::Result<Pki> {
     Ok(Pki::from_files(files))
 }
 
-fn write(directory: &Path, name: &str, text: &str) -> io::Result<()> {
+/// Writes a file, whole or not at all, for the owner only.
+pub(crate) fn write(directory: &Path, name: &str, text: &str) -> io::Result<()> {
     let path = directory.join(name);
     if std::fs::read(&path).is_ok_and(|present| present == text.as_bytes()) {
         return Ok(());

@@ -19,6 +19,7 @@ mod argocd;
 mod files;
 mod issue;
 mod kubeconfig;
+mod layout;
 mod names;
 pub mod renewal;
 mod secret;
@@ -27,12 +28,14 @@ mod spec;
 use std::collections::BTreeMap;
 use std::time::SystemTime;
 
+pub(crate) use files::write as write_file;
 pub use files::{read_files, write_files};
 pub use issue::Validity;
 pub use kubeconfig::{
     EXPORTED_FROM, ExportError, ExportTarget, Login, export_server, kubeconfig, kubeconfig_secret,
     own_server, token_in,
 };
+pub use layout::write_layout;
 pub use names::{Names, ServiceNames, Surroundings, etcd_names};
 pub use secret::{SecretError, from_secret, load_or_create, to_secret};
 pub use spec::{Authority, Leaf};

@@ -64,7 +64,7 @@ pub fn image(config: &Config) -> String {
         return wanted.clone();
     }
     let (registry, repository, tag) = match config.control_plane.distro.kind() {
-        DistroKind::K8s => {
+        DistroKind::K8s | DistroKind::K3s | DistroKind::K0s => {
             (images::KUBERNETES_REGISTRY, images::COREDNS_REPOSITORY, images::COREDNS_VERSION)
         }
         DistroKind::Eks => {

@@ -4,6 +4,7 @@
 //! `vc-cidr-NAME`, from which the other containers take their flags), and this program in a volume, so that
 //! [`crate::wait`] can run in images that hold nothing but one program.
 
+mod distro;
 mod facts;
 mod node_ports;
 mod program;
@@ -71,6 +72,12 @@ pub struct InitArgs {
     /// Where certificates are written.
     #[arg(long, default_value = "/pki")]
     pki: PathBuf,
+    /// The volume of the control plane, where distributions keep what they keep.
+    #[arg(long, default_value = "/data")]
+    data: PathBuf,
+    /// What the chart tells k0s, with gaps for what is only known here.
+    #[arg(long, default_value = "/etc/vcluster/k0s.json")]
+    k0s: PathBuf,
     /// Where this program is copied to.
     #[arg(long, default_value = "/binaries")]
     binaries: PathBuf,
@@ -184,6 +191,10 @@ async fn prepare_once(
     if config.sleep.auto.counts_requests() {
         activity::write_files(&args.pki)?;
     }
+    let address = args.pod_ips.first().copied();
+    let known = distro::Known { pki: &pki, names: &names, facts: &facts, address };
+    let places = distro::Places { data: &args.data, pki: &args.pki, k0s: &args.k0s };
+    distro::prepare(config, &known, &places)?;
     tracing::info!(cidr = facts.cidr, node_ports = facts.node_ports, "the host's networks");
     Ok(())
 }

@@ -1,11 +1,12 @@
 //! Keeps certificates fresh while the syncer runs.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Context as _;
 use tokio::sync::watch;
 use tokio_util::task::TaskTracker;
-use vcluster_config::Config;
+use vcluster_config::{Config, DistroKind};
 
 use super::RunArgs;
 use super::publish;
@@ -19,6 +20,12 @@ use crate::shutdown::Shutdown;
 /// nodes' certificates.
 const IN_MEMORY: [&str; 4] =
     ["syncer.crt", "ca.crt", "kubelet-client-ca.crt", "front-proxy-ca.crt"];
+
+/// What k3s takes from us at its start only: the names and the days of its own serving certificate are those of ours.
+const AT_START: &str = "apiserver.crt";
+
+/// Between two tries to delete the pod.
+const AGAIN: Duration = Duration::from_secs(10);
 
 /// Starts to renew; programs reload the files by themselves.
 ///
@@ -58,7 +65,18 @@ async fn follow(
     let mut known = Arc::clone(&changes.borrow_and_update());
     while changes.changed().await.is_ok() {
         let now = Arc::clone(&changes.borrow_and_update());
-        if IN_MEMORY.iter().any(|file| known.get(file).ok() != now.get(file).ok()) {
+        let differs = |file: &str| known.get(file).ok() != now.get(file).ok();
+        let distro = config.control_plane.distro.kind();
+        let own = IN_MEMORY.into_iter().any(differs);
+        if distro.is_one_program() && (own || distro == DistroKind::K3s && differs(AT_START)) {
+            tracing::info!(
+                distro = distro.key(),
+                "certificates were renewed, the pod starts again with them"
+            );
+            restart_pod(&args, &host, &shutdown).await;
+            return;
+        }
+        if own {
             // Once a year, and the API stays up meanwhile: simpler than to swap them under open connections.
             tracing::info!("the syncer's own certificates were renewed, it starts again with them");
             shutdown.begin();
@@ -68,5 +86,22 @@ async fn follow(
             tracing::error!(error = %format!("{error:#}"), "renewed kubeconfigs are not handed out");
         }
         known = now;
+    }
+}
+
+/// Deletes this pod, which the StatefulSet then makes again. A distribution that makes its certificates by itself does so
+/// at its start only, and nobody else can start a container again.
+async fn restart_pod(args: &RunArgs, host: &Api, shutdown: &Shutdown) {
+    let namespace = Namespace::new(host.client().clone(), &args.namespace);
+    let delete = async || match namespace.get("pods", &args.identity).await? {
+        Some(pod) => namespace.delete("pods", &pod).await,
+        None => Ok(()),
+    };
+    while let Err(error) = delete().await {
+        tracing::error!(%error, "the pod cannot be deleted, trying again");
+        tokio::select! {
+            () = shutdown.asked().cancelled() => return,
+            () = tokio::time::sleep(AGAIN) => {}
+        }
     }
 }

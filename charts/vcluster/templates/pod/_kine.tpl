@@ -3,18 +3,19 @@
 
 {{- define "vcluster.kine.endpoint" -}}unix:///run/kine/kine.sock{{- end -}}
 
-{{- define "vcluster.kine.sqlite.args" -}}
-{{/* synchronous=FULL: what is acknowledged is on the disk, also when the power goes. */}}
-{{- $parameters := "_journal_mode=WAL&_synchronous=FULL&_busy_timeout=30000&_txlock=immediate&_stmt_cache_size=20&cache=shared" -}}
-- {{ printf "--endpoint=sqlite:///data/state.db?%s" $parameters }}
+{{/* How kine opens SQLite; the argument is the file. synchronous=FULL: what is acknowledged is on the
+     disk, also when the power goes. */}}
+{{- define "vcluster.kine.sqlite" -}}
+sqlite://{{ . }}?_journal_mode=WAL&_synchronous=FULL&_busy_timeout=30000&_txlock=immediate&_stmt_cache_size=20&cache=shared
 {{- end -}}
 
 {{/* Where a database somewhere else is, with a password in it: never in an argument, which everybody who
-     may look at pods can read. */}}
+     may look at pods can read. dict "root" $ "variable" NAME */}}
 {{- define "vcluster.kine.dataSource" -}}
-{{- $secret := .Values.controlPlane.backingStore.database.external.dataSourceSecret -}}
-- name: KINE_ENDPOINT
-  valueFrom: { secretKeyRef: { name: {{ $secret.name | default (printf "vc-database-%s" .Release.Name) }}, key: {{ ternary $secret.key "dataSource" (not (empty $secret.name)) }} } }
+{{- $root := .root -}}
+{{- $secret := $root.Values.controlPlane.backingStore.database.external.dataSourceSecret -}}
+- name: {{ .variable }}
+  valueFrom: { secretKeyRef: { name: {{ $secret.name | default (printf "vc-database-%s" $root.Release.Name) }}, key: {{ ternary $secret.key "dataSource" (not (empty $secret.name)) }} } }
 {{- end -}}
 
 {{- define "vcluster.kine" -}}
@@ -26,9 +27,9 @@
 {{- if $external -}}
 {{- $tls := include "vcluster.store.tls" (dict "of" $kine "secret" $kine.tlsSecret "ca" "ca-file" "cert" "cert-file" "key" "key-file") -}}
 {{- $ours = concat $ours ($tls | fromYamlArray) -}}
-{{- $env = list (include "vcluster.kine.dataSource" .) -}}
+{{- $env = list (include "vcluster.kine.dataSource" (dict "root" . "variable" "KINE_ENDPOINT")) -}}
 {{- else -}}
-{{- $ours = concat (include "vcluster.kine.sqlite.args" . | fromYamlArray) $ours -}}
+{{- $ours = prepend $ours (printf "--endpoint=%s" (include "vcluster.kine.sqlite" "/data/state.db")) -}}
 {{/* SQLite rewrites its file at start, and has no other place for that. */}}
 {{- $env = list "- { name: SQLITE_TMPDIR, value: /data }" -}}
 {{- end -}}

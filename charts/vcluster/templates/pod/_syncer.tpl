@@ -7,18 +7,25 @@
 {{- end -}}
 
 {{- define "vcluster.init" -}}
+{{- $env := list (include "vcluster.env.syncer" .) -}}
+{{- if and (eq (include "vcluster.distro" .) "k0s") (eq (include "vcluster.store" .) "database.external") -}}
+{{- $env = append $env (include "vcluster.kine.dataSource" (dict "root" . "variable" "DATA_SOURCE")) -}}
+{{- end -}}
 - name: init
   image: {{ include "vcluster.syncerImage" . | quote }}
   {{- with .Values.controlPlane.statefulSet.imagePullPolicy }}
   imagePullPolicy: {{ . }}
   {{- end }}
   args: [init]
-  env: {{- include "vcluster.env" (dict "root" . "ours" (list (include "vcluster.env.syncer" .))) | nindent 4 }}
+  env: {{- include "vcluster.env" (dict "root" . "ours" $env) | nindent 4 }}
   resources: {{- toYaml .Values.controlPlane.statefulSet.syncer.resources | nindent 4 }}
   securityContext: {{- include "vcluster.containerSecurityContext" (dict "root" .) | nindent 4 }}
   volumeMounts:
     {{- include "vcluster.syncer.mounts" . | nindent 4 }}
     - { name: binaries, mountPath: /binaries }
+    {{- if include "vcluster.isOneProgram" . }}
+    - { name: data, mountPath: /data }
+    {{- end }}
 {{- end -}}
 
 {{- define "vcluster.syncer" -}}

@@ -22,8 +22,11 @@
 {{ end -}}
 {{ toYaml $persistence.binariesVolume }}
 - name: certs
-  emptyDir: { medium: Memory, sizeLimit: 1Mi }
-{{- if include "vcluster.store.isKine" . }}
+  emptyDir: { medium: Memory, sizeLimit: {{ ternary "4Mi" "1Mi" (eq (include "vcluster.isOneProgram" .) "true") }} }
+{{- if include "vcluster.isOneProgram" . }}
+- name: scratch
+  emptyDir: {}
+{{- else if include "vcluster.store.isKine" . }}
 - name: kine
   emptyDir: { medium: Memory, sizeLimit: 1Mi }
 {{- end }}
