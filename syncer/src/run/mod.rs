@@ -148,13 +148,8 @@ pub async fn run(args: RunArgs, log_level: LogLevel) -> anyhow::Result<()> {
         )?;
         let metrics_check = health.register("metrics-api", Gate::Notice);
         let measures = metrics_api::serve(&args, &config, &servers, &metrics_check).await;
-        let measured = metrics_api::offer(
-            inside.clone(),
-            host.clone(),
-            args.clone(),
-            measures,
-            metrics_check,
-        );
+        let measured =
+            metrics_api::offer(inside.clone(), host.clone(), args.clone(), measures, metrics_check);
         let dns = inside::keep_dns(inside.clone(), config.clone(), started.clone(), dns_check);
         let exports = publish::keep(
             host.clone(),
