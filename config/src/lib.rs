@@ -23,6 +23,7 @@ mod scalars;
 mod schema;
 mod section;
 mod set;
+mod sleep;
 mod states;
 mod sync;
 mod validate;
@@ -42,6 +43,7 @@ pub use rbac::*;
 pub use scalars::*;
 pub use schema::schema;
 pub use set::{SetError, Typing};
+pub use sleep::*;
 pub use states::{Row, State, row};
 pub use sync::*;
 pub use validate::validate;
@@ -64,6 +66,8 @@ section! {
         rbac: Rbac = Rbac::default(),
         /// The kubeconfig that the control plane leaves in Secret `vc-NAME` for clients.
         export_kube_config: ExportKubeConfig = ExportKubeConfig::default(),
+        /// When the virtual cluster sleeps.
+        sleep: Sleep = Sleep::default(),
         /// What the control plane's own programs write to their logs.
         logging: Logging = Logging::default(),
         /// Options that may change or go.

@@ -25,6 +25,7 @@ pub fn validate(config: &Config) -> Vec<Problem> {
     kinds(config, &mut problems);
     budget(config, &mut problems);
     access::check(config, &mut problems);
+    crate::sleep::check(config, &mut problems);
     let coredns = &config.control_plane.coredns.overwrite_manifests;
     problems.extend(manifests("controlPlane.coredns.overwriteManifests", coredns).err());
     problems

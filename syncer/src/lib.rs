@@ -1,5 +1,7 @@
 //! The syncer: everything that talks to a cluster, a file or the clock. What to do is decided in `vcluster_syncer_core`.
 
+pub mod activator;
+pub mod activity;
 pub mod admin;
 pub mod certs;
 pub mod client;

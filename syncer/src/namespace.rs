@@ -66,7 +66,7 @@ impl Namespace {
     /// # Errors
     /// When the host does not answer, or refuses; [`Denied::is_conflict`] when the name is taken.
     pub async fn create(&self, kind: &'static str, object: &Value) -> Result<Value, Denied> {
-        let path = format!("/api/v1/namespaces/{}/{kind}", self.name);
+        let path = self.base(kind);
         let name = object.pointer("/metadata/name").and_then(Value::as_str).unwrap_or_default();
         self.send(Method::POST, &path, Some(object))
             .await
@@ -82,7 +82,7 @@ impl Namespace {
         kind: &'static str,
         object: &Value,
     ) -> Result<Value, kube::Error> {
-        let path = format!("/api/v1/namespaces/{}/{kind}?dryRun=All", self.name);
+        let path = format!("{}?dryRun=All", self.base(kind));
         self.send(Method::POST, &path, Some(object)).await
     }
 
@@ -116,6 +116,40 @@ impl Namespace {
         }
     }
 
+    /// Some of the objects that a selector finds, metadata only, and the token of the rest, or nothing if there is no
+    /// rest. The first time `token` is empty.
+    ///
+    /// # Errors
+    /// When the host does not answer, or refuses.
+    pub async fn page(
+        &self,
+        kind: &'static str,
+        selector: &str,
+        limit: usize,
+        token: &str,
+    ) -> Result<(Vec<Value>, String), Denied> {
+        let query = form_urlencoded::Serializer::new(String::new())
+            .append_pair("labelSelector", selector)
+            .append_pair("limit", &limit.to_string())
+            .append_pair("continue", token)
+            .finish();
+        let request = Request::get(format!("{}?{query}", self.base(kind))).header(
+            header::ACCEPT,
+            HeaderValue::from_static(
+                "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1",
+            ),
+        );
+        let listed = match request.body(Vec::new()) {
+            Ok(request) => self.client.request::<Value>(request).await,
+            Err(error) => Err(kube::Error::HttpError(error)),
+        };
+        let mut list = listed.map_err(|error| self.denied("listed", kind, selector, error))?;
+        let token = list.pointer("/metadata/continue").and_then(Value::as_str).unwrap_or_default();
+        let token = token.to_owned();
+        let items = list.get_mut("items").map(Value::take);
+        Ok((if let Some(Value::Array(items)) = items { items } else { Vec::new() }, token))
+    }
+
     /// Follows one object: what it is now, and each time it changes. The stream ends when the host says so, or the
     /// connection breaks.
     ///
@@ -126,7 +160,7 @@ impl Namespace {
         kind: &'static str,
         name: &str,
     ) -> Result<impl Stream<Item = Value> + use<>, Denied> {
-        let base = format!("/api/v1/namespaces/{}/{kind}", self.name);
+        let base = self.base(kind);
         let request =
             Request::get(format!("{base}?watch=true&fieldSelector=metadata.name%3D{name}"));
         let events = match request.body(Vec::new()) {
@@ -165,7 +199,12 @@ impl Namespace {
     }
 
     fn path(&self, kind: &str, name: &str) -> String {
-        format!("/api/v1/namespaces/{}/{kind}/{name}", self.name)
+        format!("{}/{name}", self.base(kind))
+    }
+
+    fn base(&self, kind: &str) -> String {
+        let group = if kind == "statefulsets" { "apis/apps/v1" } else { "api/v1" };
+        format!("/{group}/namespaces/{}/{kind}", self.name)
     }
 
     fn denied(

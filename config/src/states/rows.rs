@@ -182,11 +182,6 @@ pub(crate) const ROWS: &[Row] = &[
     refused("plugin", "plugins are Go programs that only the Go syncer can load", ""),
     refused("privateNodes", OWN_NODES, ""),
     accepted("deploy", FOR_OWN_NODES),
-    refused(
-        "sleep",
-        "clusters do not fall asleep by themselves in this version",
-        "use `vcluster pause`",
-    ),
     refused("snapshots", "there are no scheduled snapshots in this version", ""),
     refused(
         "deletion",

@@ -26,6 +26,7 @@ pub mod selectors;
 pub mod settings;
 pub mod side;
 pub mod skew;
+pub mod sleep;
 pub mod world;
 
 pub use key::Key;

@@ -20,6 +20,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use vcluster_config::{Config, Loaded};
 use vcluster_syncer_core::Rule;
 
+use crate::activity;
 use crate::certs::{self, Names, ServiceNames, Surroundings, Wanted};
 use crate::client::Access;
 use crate::namespace::{Denied, Namespace};
@@ -180,6 +181,9 @@ async fn prepare_once(
     let server = certs::own_server(config);
     certs::write_files(&pki, &args.pki, &server)
         .with_context(|| format!("certificates cannot be written to {}", args.pki.display()))?;
+    if config.sleep.auto.is_on() {
+        activity::write_files(&args.pki)?;
+    }
     tracing::info!(cidr = facts.cidr, node_ports = facts.node_ports, "the host's networks");
     Ok(())
 }

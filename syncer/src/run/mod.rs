@@ -23,6 +23,7 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 use vcluster_config::{Config, Loaded};
 
+use crate::activity;
 use crate::admin::{Admin, Gate, Health, Metrics, Process, QueueDepths, StoreObjects};
 use crate::engine::Engine;
 use crate::engine::api::Api;
@@ -110,6 +111,10 @@ pub async fn run(args: RunArgs, log_level: LogLevel) -> anyhow::Result<()> {
         format!("the address {} of health and metrics cannot be had", args.admin)
     })?;
     tokio::spawn(admin.serve(listener, shutdown.overdue().clone()));
+
+    if config.sleep.auto.is_on() {
+        activity::start(args.admin.ip()).await?;
+    }
 
     let work = async {
         let host = clusters::host()?;

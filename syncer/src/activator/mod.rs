@@ -1,0 +1,107 @@
+//! `syncer activator`: puts a virtual cluster to sleep, and holds its door until it is awake again.
+//!
+//! Its pod is all that is left of a virtual cluster that sleeps. It alone has the rights that this takes, under a
+//! ServiceAccount of its own. The annotations of the StatefulSet say whether the virtual cluster sleeps
+//! ([`vcluster_syncer_core::sleep`]); everything here follows them, so that it may be killed at any time.
+//!
+//! While the virtual cluster sleeps, its Service leads here. A connection wakes it and is held until the API server is
+//! ready, then passed on byte by byte: the client speaks TLS with the API server itself and only waits.
+
+mod door;
+mod keeper;
+mod plane;
+mod sweep;
+
+use std::net::{Ipv6Addr, SocketAddr};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use tokio::net::TcpListener;
+use vcluster_config::Loaded;
+use vcluster_syncer_core::Rule;
+
+use crate::namespace::Namespace;
+use crate::shutdown::Shutdown;
+use plane::Plane;
+
+/// The rights of the activator on the workloads NAME and NAME-etcd.
+pub const WORKLOAD_RULES: &[Rule] = &[Rule {
+    group: "apps",
+    resources: &["statefulsets"],
+    verbs: &["get", "patch", "watch"],
+    in_admin: true,
+}];
+
+/// Its rights on Service NAME, which leads to it or to the control plane.
+pub const SERVICE_RULES: &[Rule] =
+    &[Rule { group: "", resources: &["services"], verbs: &["get", "patch"], in_admin: true }];
+
+/// Its rights in the namespace: the pods of a virtual cluster that sleeps are freed.
+pub const POD_RULES: &[Rule] =
+    &[Rule { group: "", resources: &["pods"], verbs: &["delete", "get", "list"], in_admin: true }];
+
+/// Label `app` of its pod, which is also told apart by `release`.
+pub const APP: &str = "vcluster-activator";
+
+/// Time between SIGTERM and giving up on what is under way.
+const GRACE: Duration = Duration::from_secs(5);
+
+/// Arguments of `syncer activator`.
+#[derive(Debug, Clone, clap::Args)]
+pub struct ActivatorArgs {
+    /// The name of the virtual cluster.
+    #[arg(long, env = "VCLUSTER_NAME")]
+    name: String,
+    /// The namespace on the host.
+    #[arg(long, env = "POD_NAMESPACE")]
+    namespace: String,
+    /// The options of the virtual cluster.
+    #[arg(long, default_value = "/etc/vcluster/config.yaml")]
+    config: PathBuf,
+}
+
+/// Runs until SIGTERM.
+///
+/// # Errors
+/// With what is wrong and what to do about it, when it cannot start.
+pub async fn run(args: ActivatorArgs) -> anyhow::Result<()> {
+    let shutdown = Shutdown::on_signals(GRACE)?;
+    let text = std::fs::read_to_string(&args.config)
+        .with_context(|| format!("the options cannot be read from {}", args.config.display()))?;
+    let Loaded { config, .. } = vcluster_config::load(&args.config.display().to_string(), &text)?;
+    drop(text);
+    let auto = &config.sleep.auto;
+    let Ok(rest) = auto.rest() else { anyhow::bail!("sleep.auto of the options is not right") };
+    let rest = vcluster_syncer_core::sleep::Rest {
+        after_inactivity: rest.after_inactivity,
+        sleep: rest.sleep,
+        wake: rest.wake,
+    };
+    let mut host = kube::Config::incluster_env()
+        .context("the ServiceAccount token is not mounted (volume `token` of the chart)")?;
+    host.disable_compression = true;
+    let namespace = Namespace::new(kube::Client::try_from(host)?, &args.namespace);
+    let port = config.control_plane.proxy.port;
+    let plane = Arc::new(Plane::new(namespace, &args.name, &config));
+    drop(config);
+    let listener = listen(port).await?;
+    tracing::info!(port, name = args.name, "holding the door");
+    tokio::select! {
+        () = door::serve(listener, Arc::clone(&plane)) => {}
+        () = keeper::keep(&plane, &rest) => {}
+        () = shutdown.asked().cancelled() => {}
+    }
+    Ok(())
+}
+
+/// Both address families, or the old one where there is no other.
+async fn listen(port: u16) -> anyhow::Result<TcpListener> {
+    match TcpListener::bind(SocketAddr::from((Ipv6Addr::UNSPECIFIED, port))).await {
+        Ok(listener) => Ok(listener),
+        Err(_) => TcpListener::bind(("0.0.0.0", port))
+            .await
+            .with_context(|| format!("port {port} cannot be had")),
+    }
+}

@@ -1,0 +1,192 @@
+//! Hears from the virtual API server's audit webhook when somebody uses the virtual cluster, and tells the activator.
+//!
+//! A port of its own: `POST /audit` is the API server's, in the same pod, and answered on the loopback address only;
+//! `GET /idle` tells a number and nothing of who asked what.
+
+use std::net::{IpAddr, SocketAddr};
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use anyhow::Context as _;
+use bytes::Bytes;
+use http::{Method, Request, Response, StatusCode};
+use http_body_util::{BodyExt as _, Full, Limited};
+use hyper::body::Incoming;
+use hyper::service::service_fn;
+use hyper_util::rt::TokioIo;
+use jiff::Timestamp;
+use serde_json::json;
+use tokio::net::{TcpListener, TcpStream};
+use vcluster_syncer_core::sleep::Activity;
+
+/// The port.
+pub const PORT: u16 = 8081;
+
+/// The audit policy and the webhook's kubeconfig, in the directory of the certificates. The chart names them, too.
+const FILES: [&str; 2] = ["audit-policy.json", "audit-webhook.json"];
+
+/// A batch has at most 400 events, of which each is a few kilobytes at most with metadata only.
+const MOST: usize = 8 * 1024 * 1024;
+
+type Heard = Arc<Mutex<Activity>>;
+
+/// Writes the files with which the API server tells of requests: which, and to whom.
+///
+/// # Errors
+/// When the directory cannot be written.
+pub fn write_files(directory: &Path) -> anyhow::Result<()> {
+    for (name, document) in FILES.into_iter().zip([policy(), webhook()]) {
+        let path = directory.join(name);
+        std::fs::write(&path, document.to_string())
+            .with_context(|| format!("{} cannot be written", path.display()))?;
+    }
+    Ok(())
+}
+
+/// Everybody's requests, but not those that a cluster makes by itself, and never what is in them.
+fn policy() -> serde_json::Value {
+    let users = [
+        "system:anonymous",
+        "system:apiserver",
+        "system:kube-controller-manager",
+        "system:kube-scheduler",
+        "vcluster:syncer",
+    ];
+    let groups = ["system:nodes", "system:serviceaccounts:kube-system"];
+    let paths = ["/healthz*", "/livez*", "/readyz*", "/metrics*"];
+    json!({
+        "apiVersion": "audit.k8s.io/v1",
+        "kind": "Policy",
+        "omitManagedFields": true,
+        "omitStages": ["RequestReceived"],
+        "rules": [
+            { "level": "None", "users": users },
+            { "level": "None", "userGroups": groups },
+            { "level": "None", "nonResourceURLs": paths },
+            { "level": "None", "resources": [{ "group": "coordination.k8s.io", "resources": ["leases"] }] },
+            { "level": "Metadata" },
+        ],
+    })
+}
+
+fn webhook() -> serde_json::Value {
+    let server = format!("http://127.0.0.1:{PORT}/audit");
+    json!({
+        "apiVersion": "v1",
+        "kind": "Config",
+        "clusters": [{ "name": "syncer", "cluster": { "server": server } }],
+        "users": [{ "name": "kube-apiserver", "user": {} }],
+        "contexts": [{ "name": "syncer", "context": { "cluster": "syncer", "user": "kube-apiserver" } }],
+        "current-context": "syncer",
+    })
+}
+
+/// Hears and tells, for as long as the program runs.
+///
+/// # Errors
+/// When the port cannot be had.
+pub async fn start(address: IpAddr) -> anyhow::Result<()> {
+    let at = SocketAddr::new(address, PORT);
+    let listener = TcpListener::bind(at)
+        .await
+        .with_context(|| format!("the address {at} for audit events cannot be had"))?;
+    tokio::spawn(serve(listener, Arc::new(Mutex::new(Activity::new(Timestamp::now())))));
+    Ok(())
+}
+
+async fn serve(listener: TcpListener, heard: Heard) {
+    loop {
+        match listener.accept().await {
+            Ok((stream, peer)) => {
+                tokio::spawn(connection(stream, peer, Arc::clone(&heard)));
+            }
+            Err(error) => {
+                tracing::warn!(%error, "the port for audit events cannot accept");
+                tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+            }
+        }
+    }
+}
+
+async fn connection(stream: TcpStream, peer: SocketAddr, heard: Heard) {
+    let service = service_fn(move |request| {
+        let heard = Arc::clone(&heard);
+        async move { Ok::<_, std::convert::Infallible>(answer(&heard, peer, request).await) }
+    });
+    let served = hyper::server::conn::http1::Builder::new()
+        .max_buf_size(16 * 1024)
+        .serve_connection(TokioIo::new(stream), service)
+        .await;
+    if let Err(error) = served {
+        tracing::debug!(%peer, %error, "a connection of the audit webhook ended");
+    }
+}
+
+async fn answer(
+    heard: &Mutex<Activity>,
+    peer: SocketAddr,
+    request: Request<Incoming>,
+) -> Response<Full<Bytes>> {
+    let local = peer.ip().to_canonical().is_loopback();
+    let (status, body) = match (request.method(), request.uri().path()) {
+        (&Method::GET, "/idle") => {
+            let idle = lock(heard).idle(Timestamp::now());
+            (StatusCode::OK, idle.as_secs().to_string())
+        }
+        (&Method::POST, "/audit") if local => {
+            match Limited::new(request.into_body(), MOST).collect().await {
+                Ok(body) => match lock(heard).hear(&body.to_bytes()) {
+                    Some(count) => {
+                        tracing::debug!(count, "requests were heard of");
+                        (StatusCode::OK, String::new())
+                    }
+                    None => (StatusCode::BAD_REQUEST, "no list of audit events\n".to_owned()),
+                },
+                Err(_) => (StatusCode::PAYLOAD_TOO_LARGE, String::new()),
+            }
+        }
+        _ => (StatusCode::NOT_FOUND, "try GET /idle\n".to_owned()),
+    };
+    let mut answer = Response::new(Full::new(Bytes::from(body)));
+    *answer.status_mut() = status;
+    answer
+}
+
+fn lock(heard: &Mutex<Activity>) -> std::sync::MutexGuard<'_, Activity> {
+    heard.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+
+    use super::*;
+
+    async fn ask(port: u16, request: &str) -> String {
+        let mut stream = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
+        stream.write_all(request.as_bytes()).await.unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await.unwrap();
+        answer
+    }
+
+    #[tokio::test]
+    async fn what_the_api_server_tells_is_passed_on_as_a_number() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let long_ago = Timestamp::now() - jiff::SignedDuration::from_secs(1000);
+        tokio::spawn(serve(listener, Arc::new(Mutex::new(Activity::new(long_ago)))));
+        let idle = || ask(port, "GET /idle HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n");
+        assert!(idle().await.ends_with("\r\n\r\n1000"), "{}", idle().await);
+        let list = json!({ "items": [{ "stage": "ResponseComplete", "stageTimestamp": Timestamp::now().to_string() }] });
+        let post = |body: &str| {
+            let length = body.len();
+            format!(
+                "POST /audit HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-length: {length}\r\n\r\n{body}"
+            )
+        };
+        assert!(ask(port, &post("nonsense")).await.starts_with("HTTP/1.1 400 "));
+        assert!(ask(port, &post(&list.to_string())).await.starts_with("HTTP/1.1 200 "));
+        assert!(idle().await.ends_with("\r\n\r\n0"), "{}", idle().await);
+    }
+}
