@@ -15,6 +15,10 @@ pub const APPS: [&str; 6] = [
     "vcluster-kine",
 ];
 
+/// Label `app` of what holds the door of a virtual cluster that sleeps. It is no part of the control plane: pausing
+/// leaves it alone.
+pub const ACTIVATOR: &str = "vcluster-activator";
+
 /// Label on each host object that stands for a virtual one; the value is the virtual cluster's name, or for objects
 /// without a namespace [`cluster_marker`].
 pub const MANAGED_BY: &str = "vcluster.loft.sh/managed-by";
@@ -60,6 +64,10 @@ pub const PAUSED_REPLICAS: &str = "loft.sh/paused-replicas";
 /// When a workload was paused, RFC 3339.
 pub const PAUSED_DATE: &str = "loft.sh/paused-date";
 
+/// The [`PAUSED_DATE`] of a workload that fell asleep by itself. Such a one wakes up when somebody asks; one that a person
+/// paused does not.
+pub const ASLEEP_SINCE: &str = "vcluster.loft.sh/asleep-since";
+
 /// Finalizers with this prefix are ours.
 pub const FINALIZER_PREFIX: &str = "vcluster.loft.sh/";
 
@@ -71,6 +79,11 @@ pub fn selector(name: &str) -> String {
 /// The same, including the parts of a control plane in several pods.
 pub fn selector_of_all_parts(name: &str) -> String {
     format!("app in ({}),release={name}", APPS.join(","))
+}
+
+/// Label selector for the pod that holds the door of one virtual cluster.
+pub fn activator(name: &str) -> String {
+    format!("app={ACTIVATOR},release={name}")
 }
 
 /// Secret with the kubeconfig.

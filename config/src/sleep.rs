@@ -84,6 +84,12 @@ impl AutoSleep {
         !self.after_inactivity.is_empty() || !self.schedule.is_empty()
     }
 
+    /// Whether the API server must tell of requests.
+    #[must_use]
+    pub fn counts_requests(&self) -> bool {
+        !self.after_inactivity.is_empty()
+    }
+
     /// What is asked for.
     ///
     /// # Errors
@@ -139,9 +145,10 @@ pub(crate) fn check(config: &Config, problems: &mut Vec<Problem>) {
         );
     }
     let distro = &config.control_plane.distro;
+    let flags = FLAGS.into_iter().filter(|_| auto.counts_requests());
     let own = [("k8s", &distro.k8s.api_server), ("eks", &distro.eks.api_server)];
     for (name, program) in own {
-        for flag in FLAGS {
+        for flag in flags.clone() {
             if program.extra_args.iter().any(|arg| arg.split('=').next() == Some(flag)) {
                 let path = format!("controlPlane.distro.{name}.apiServer.extraArgs");
                 let message = format!("sleep.auto hears of requests through {flag} of its own");

@@ -21,13 +21,13 @@ app: vcluster-etcd
 release: {{ .Release.Name | quote }}
 {{- end -}}
 
-{{/* Metadata of an object: dict "root" $ "name" NAME "labels" MAP "annotations" MAP, and "part" `etcd` for
-     what belongs to etcd. */}}
+{{/* Metadata of an object: dict "root" $ "name" NAME "labels" MAP "annotations" MAP, and "part" `etcd` or
+     `activator` for what belongs to these. */}}
 {{- define "vcluster.metadata" -}}
 name: {{ .name }}
 namespace: {{ .root.Release.Namespace }}
 labels:
-  {{- include (ternary "vcluster.etcd.selector" "vcluster.selector" (eq (.part | default "") "etcd")) .root | nindent 2 }}
+  {{- include (ternary (printf "vcluster.%s.selector" .part) "vcluster.selector" (not (empty .part))) .root | nindent 2 }}
   chart: {{ printf "%s-%s" .root.Chart.Name .root.Chart.Version | replace "+" "_" | quote }}
   heritage: {{ .root.Release.Service | quote }}
   app.kubernetes.io/name: vcluster

@@ -5,12 +5,13 @@
 vcluster.loft.sh/managed-by: {{ .Release.Name | quote }}
 {{- end -}}
 
-{{/* A selector of all pods of the chart: the control plane, and etcd where the chart runs it. */}}
+{{/* A selector of all pods of the chart: the control plane, etcd where the chart runs it, and what holds the
+     door while it sleeps. */}}
 {{- define "vcluster.ownPods" -}}
 matchLabels:
   release: {{ .Release.Name | quote }}
 matchExpressions:
-  - { key: app, operator: In, values: [vcluster, vcluster-etcd] }
+  - { key: app, operator: In, values: [vcluster, vcluster-etcd{{ if include "vcluster.sleeps" . }}, vcluster-activator{{ end }}] }
 {{- end -}}
 
 {{- define "vcluster.dnsPorts" -}}

@@ -101,8 +101,8 @@ impl Target {
     async fn try_open(&self) -> Result<Link, OpenError> {
         let Some(known) = self.known() else { return Err(OpenError::Away("no host".into())) };
         let pods: Api<Pod> = known.host.api(&self.namespace);
-        let (pod, port) = match known.pod {
-            Some(resolved) => resolved,
+        let (pod, port, lasting) = match known.pod {
+            Some((pod, port)) => (pod, port, true),
             None => self.resolve(&known.host, &pods).await?,
         };
         let mut forwarder = pods.portforward(&pod, &[port]).await.map_err(open_error)?;
@@ -115,25 +115,38 @@ impl Target {
                 }
             });
         }
-        self.update(|known| known.pod = Some((pod, port)));
+        self.update(|known| known.pod = lasting.then_some((pod, port)));
         Ok(Link { stream, forwarder })
     }
 
-    async fn resolve(&self, host: &Host, pods: &Api<Pod>) -> Result<(String, u16), OpenError> {
+    /// The pod and its port, and whether the next connection may well go there, too.
+    async fn resolve(
+        &self,
+        host: &Host,
+        pods: &Api<Pod>,
+    ) -> Result<(String, u16, bool), OpenError> {
         let services: Api<Service> = host.api(&self.namespace);
         let selector = ListParams::default().labels(&names::selector(&self.name));
         let (found, service) = tokio::join!(pods.list(&selector), services.get_opt(&self.name));
         let found = found.map_err(open_error)?.items;
-        let pod = match &self.only {
+        let mut pod = match &self.only {
             Some(only) => found.iter().find(|pod| pod.name_any() == *only),
             None => choose(&found),
         };
+        // Asleep, there is only who holds the door, and wakes the virtual cluster.
+        let activator = ListParams::default().labels(&names::activator(&self.name));
+        let at_the_door;
+        if pod.is_none() && self.only.is_none() {
+            at_the_door = pods.list(&activator).await.map_err(open_error)?.items;
+            pod = choose(&at_the_door);
+        }
         let pod = pod.ok_or_else(|| {
             OpenError::NoPod(self.only.clone().unwrap_or_else(|| self.name.clone()))
         })?;
         // Without the right to read services there is still the usual port.
         let port = service.ok().flatten().and_then(|service| target_port(&service, pod));
-        Ok((pod.name_any(), port.unwrap_or(PORT)))
+        let lasting = pod.labels().get("app").is_none_or(|app| app != names::ACTIVATOR);
+        Ok((pod.name_any(), port.unwrap_or(PORT), lasting))
     }
 
     /// Reads the kubeconfig again: credentials may have been renewed there.

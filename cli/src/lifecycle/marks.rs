@@ -27,7 +27,9 @@ pub fn is_ours(plural: &str, metadata: &ObjectMeta, marks: &Marks) -> bool {
     let mirrored = labels.get(names::MANAGED_BY) == Some(&marks.name)
         && annotations.contains_key(names::OBJECT_NAME);
     let part = labels.get("release") == Some(&marks.name)
-        && labels.get("app").is_some_and(|app| names::APPS.contains(&app.as_str()));
+        && labels
+            .get("app")
+            .is_some_and(|app| app == names::ACTIVATOR || names::APPS.contains(&app.as_str()));
     mirrored
         || part
         || is_owned(metadata, marks.service.as_deref())

@@ -173,7 +173,13 @@ fn paused(metadata: &ObjectMeta, replicas: Option<i32>, now: Timestamp) -> Optio
     let is_paused = annotations.get(names::PAUSED).is_some_and(|value| value == "true");
     let replicas = replicas.unwrap_or(1);
     if is_paused && replicas == 0 {
-        return None;
+        // What fell asleep by itself would wake up when somebody asks.
+        return annotations.contains_key(names::ASLEEP_SINCE).then(|| {
+            json!({ "metadata": {
+                "resourceVersion": metadata.resource_version,
+                "annotations": { names::ASLEEP_SINCE: null },
+            } })
+        });
     }
     // Somebody scaled it up by hand after the pause: what was noted then still holds.
     let noted = annotations.get(names::PAUSED_REPLICAS).filter(|_| is_paused).cloned();
@@ -239,6 +245,12 @@ mod tests {
         );
         let already = metadata(&[("loft.sh/paused", "true"), ("loft.sh/paused-replicas", "3")]);
         assert_eq!(paused(&already, Some(0), now), None);
+        let asleep = metadata(&[("loft.sh/paused", "true"), ("vcluster.loft.sh/asleep-since", "")]);
+        let stays = paused(&asleep, Some(0), now).unwrap();
+        assert_eq!(
+            stays["metadata"]["annotations"],
+            json!({ "vcluster.loft.sh/asleep-since": null })
+        );
         let by_hand = paused(&already, Some(1), now).unwrap();
         assert_eq!(by_hand["metadata"]["annotations"]["loft.sh/paused-replicas"], "3");
     }

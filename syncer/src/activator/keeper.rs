@@ -4,7 +4,7 @@ use std::pin::pin;
 use std::time::Duration;
 
 use futures::StreamExt as _;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use tokio::sync::watch;
 use vcluster_syncer_core::sleep::{Rest, Standing, State, Verdict};
 
@@ -17,6 +17,9 @@ const AGAIN: Duration = Duration::from_secs(2);
 
 /// Between two looks at a control plane that starts.
 const STARTING: Duration = Duration::from_millis(250);
+
+/// Who has not started in this time is looked at less often.
+const SLOW_START: SignedDuration = SignedDuration::from_secs(60);
 
 /// Keeps at it for as long as the program runs.
 pub async fn keep(plane: &Plane, rest: &Rest) {
@@ -78,14 +81,16 @@ async fn step(
             Standing::Asleep { since }
         }
         State::Awake => {
+            let since = awake_since.unwrap_or_else(Timestamp::now);
             if plane.address().await?.is_none() {
-                return Ok(STARTING);
+                let long = Timestamp::now().duration_since(since) > SLOW_START;
+                return Ok(if long { AGAIN } else { STARTING });
             }
             // Whoever woke it: the marks go, and clients need no detour any more.
             plane.wake().await?;
             plane.lead(Door::Plane).await?;
-            let since = awake_since.unwrap_or_else(Timestamp::now);
-            Standing::Awake { since, idle: plane.idle().await }
+            let idle = if rest.after_inactivity.is_some() { plane.idle().await } else { None };
+            Standing::Awake { since, idle }
         }
     };
     match rest.judge(Timestamp::now(), standing) {

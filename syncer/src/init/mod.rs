@@ -181,7 +181,7 @@ async fn prepare_once(
     let server = certs::own_server(config);
     certs::write_files(&pki, &args.pki, &server)
         .with_context(|| format!("certificates cannot be written to {}", args.pki.display()))?;
-    if config.sleep.auto.is_on() {
+    if config.sleep.auto.counts_requests() {
         activity::write_files(&args.pki)?;
     }
     tracing::info!(cidr = facts.cidr, node_ports = facts.node_ports, "the host's networks");

@@ -112,7 +112,7 @@ pub async fn run(args: RunArgs, log_level: LogLevel) -> anyhow::Result<()> {
     })?;
     tokio::spawn(admin.serve(listener, shutdown.overdue().clone()));
 
-    if config.sleep.auto.is_on() {
+    if config.sleep.auto.counts_requests() {
         activity::start(args.admin.ip()).await?;
     }
 

@@ -16,3 +16,4 @@ mod policies;
 mod reach;
 mod render;
 mod rights;
+mod sleep;

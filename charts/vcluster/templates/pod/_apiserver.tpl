@@ -31,7 +31,7 @@
   "--tls-cert-file=/pki/apiserver.crt"
   "--tls-private-key-file=/pki/apiserver.key"
 -}}
-{{- $ours = concat $ours (include "vcluster.store.args" . | fromYamlArray) | sortAlpha -}}
+{{- $ours = concat $ours (include "vcluster.store.args" . | fromYamlArray) (include "vcluster.activator.audit" . | fromYamlArray) | sortAlpha -}}
 {{- $distro := get $values.controlPlane.distro (include "vcluster.distro" .) -}}
 {{- include "vcluster.args" (dict "ours" $ours "extra" $distro.apiServer.extraArgs) -}}
 {{- end -}}
