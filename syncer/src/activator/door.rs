@@ -67,17 +67,18 @@ async fn one(mut client: TcpStream, from: SocketAddr, plane: &Plane) -> anyhow::
                 Ok(server) => break (server, address),
                 Err(error) => anyhow::Error::from(error),
             },
-            Ok(None) if !asked => {
-                tracing::info!(%from, "somebody is at the door");
-                if !plane.wake().await? {
-                    anyhow::bail!(
-                        "a person paused the virtual cluster: vcluster resume {}",
-                        plane.name
-                    );
+            Ok(None) if !asked => match plane.wake().await {
+                Ok(true) => {
+                    tracing::info!(%from, "somebody is at the door");
+                    asked = true;
+                    continue;
                 }
-                asked = true;
-                continue;
-            }
+                Ok(false) => {
+                    let name = &plane.name;
+                    anyhow::bail!("a person paused the virtual cluster: vcluster resume {name}");
+                }
+                Err(error) => error.into(),
+            },
             Ok(None) => anyhow::anyhow!("its API server is not ready"),
             Err(error) => error.into(),
         };

@@ -13,14 +13,13 @@ mod plane;
 mod sweep;
 
 use std::net::{Ipv6Addr, SocketAddr};
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
 use tokio::net::TcpListener;
-use vcluster_config::Loaded;
-use vcluster_syncer_core::Rule;
+use vcluster_config::{AutoSleep, Invalid, Labels, Rest};
+use vcluster_syncer_core::{Rule, sleep};
 
 use crate::namespace::Namespace;
 use crate::shutdown::Shutdown;
@@ -57,9 +56,22 @@ pub struct ActivatorArgs {
     /// The namespace on the host.
     #[arg(long, env = "POD_NAMESPACE")]
     namespace: String,
-    /// The options of the virtual cluster.
-    #[arg(long, default_value = "/etc/vcluster/config.yaml")]
-    config: PathBuf,
+    /// Port of the API server, and of the door.
+    #[arg(long)]
+    port: u16,
+    /// The values `sleep.auto`, as JSON.
+    #[arg(long, value_parser = json::<AutoSleep>)]
+    options: AutoSleep,
+    /// What the Service selects while the virtual cluster is awake, as JSON.
+    #[arg(long, value_parser = json::<Labels>)]
+    selector: Labels,
+    /// The StatefulSets of the control plane in the order in which they start; the last one is itself.
+    #[arg(long = "workload", required = true)]
+    workloads: Vec<String>,
+}
+
+fn json<T: serde::de::DeserializeOwned>(text: &str) -> Result<T, serde_json::Error> {
+    serde_json::from_str(text)
 }
 
 /// Runs until SIGTERM.
@@ -68,26 +80,19 @@ pub struct ActivatorArgs {
 /// With what is wrong and what to do about it, when it cannot start.
 pub async fn run(args: ActivatorArgs) -> anyhow::Result<()> {
     let shutdown = Shutdown::on_signals(GRACE)?;
-    let text = std::fs::read_to_string(&args.config)
-        .with_context(|| format!("the options cannot be read from {}", args.config.display()))?;
-    let Loaded { config, .. } = vcluster_config::load(&args.config.display().to_string(), &text)?;
-    drop(text);
-    let auto = &config.sleep.auto;
-    let Ok(rest) = auto.rest() else { anyhow::bail!("sleep.auto of the options is not right") };
-    let rest = vcluster_syncer_core::sleep::Rest {
-        after_inactivity: rest.after_inactivity,
-        sleep: rest.sleep,
-        wake: rest.wake,
+    let rest = match args.options.rest() {
+        Ok(Rest { after_inactivity, sleep, wake }) => sleep::Rest { after_inactivity, sleep, wake },
+        Err(problems) => anyhow::bail!(Invalid(problems)),
     };
     let mut host = kube::Config::incluster_env()
         .context("the ServiceAccount token is not mounted (volume `token` of the chart)")?;
     host.disable_compression = true;
     let namespace = Namespace::new(kube::Client::try_from(host)?, &args.namespace);
-    let port = config.control_plane.proxy.port;
-    let plane = Arc::new(Plane::new(namespace, &args.name, &config));
-    drop(config);
+    let port = args.port;
+    let name = args.name.clone();
+    let plane = Arc::new(Plane::new(namespace, args));
     let listener = listen(port).await?;
-    tracing::info!(port, name = args.name, "holding the door");
+    tracing::info!(port, name, "holding the door");
     tokio::select! {
         () = door::serve(listener, Arc::clone(&plane)) => {}
         () = keeper::keep(&plane, &rest) => {}

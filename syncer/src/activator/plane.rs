@@ -10,10 +10,10 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 use tokio::net::TcpStream;
 use tokio::sync::Mutex;
-use vcluster_config::{Config, Labels, StoreKind};
+use vcluster_config::Labels;
 use vcluster_syncer_core::sleep::{State, fall_asleep, wake_up};
 
-use super::APP;
+use super::{APP, ActivatorArgs, sweep};
 use crate::activity;
 use crate::namespace::{Denied, Namespace};
 
@@ -37,7 +37,7 @@ pub struct Plane {
     /// What the Service selects while the virtual cluster is awake.
     selector: Value,
     /// One transition at a time.
-    turn: Mutex<()>,
+    pub turn: Mutex<()>,
 }
 
 /// Whom the Service leads to.
@@ -50,22 +50,15 @@ pub enum Door {
 }
 
 impl Plane {
-    /// The control plane `name`.
-    pub fn new(namespace: Namespace, name: &str, config: &Config) -> Self {
-        let service = &config.control_plane.service.spec;
-        let chosen =
-            service.get("selector").filter(|it| it.as_object().is_some_and(|it| !it.is_empty()));
-        let etcd = config.control_plane.backing_store.kind() == StoreKind::DeployedEtcd;
-        let etcd = etcd.then(|| format!("{name}-etcd"));
+    /// The control plane that the arguments name.
+    pub fn new(namespace: Namespace, args: ActivatorArgs) -> Self {
         Plane {
             namespace,
-            name: name.to_owned(),
-            staying: config.sleep.auto.exclude.selector.labels.clone(),
-            port: config.control_plane.proxy.port,
-            workloads: etcd.into_iter().chain([name.to_owned()]).collect(),
-            selector: chosen
-                .cloned()
-                .unwrap_or_else(|| json!({ "app": "vcluster", "release": name })),
+            name: args.name,
+            staying: args.options.exclude.selector.labels,
+            port: args.port,
+            workloads: args.workloads,
+            selector: json!(args.selector),
             turn: Mutex::new(()),
         }
     }
@@ -108,8 +101,10 @@ impl Plane {
     /// When the host does not answer, or refuses.
     pub async fn wake(&self) -> Result<bool, Denied> {
         let _turn = self.turn.lock().await;
-        if self.state().await? == State::Paused {
-            return Ok(false);
+        match self.state().await? {
+            State::Paused => return Ok(false),
+            State::Awake => {}
+            State::Asleep(_) => sweep::until_ended(self).await?,
         }
         for workload in &self.workloads {
             self.change(workload, wake_up).await?;

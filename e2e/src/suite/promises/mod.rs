@@ -35,6 +35,7 @@ mod refused;
 mod rights;
 mod secrecy;
 mod services;
+mod sleep;
 mod stateful;
 mod store;
 mod stores;
@@ -59,6 +60,7 @@ pub fn all() -> Vec<Promise> {
         interrupted::PROMISE,
         jobs::PROMISE,
         pause::PROMISE,
+        sleep::PROMISE,
         delete::PROMISE,
         connect::PROMISE,
         create_again::PROMISE,
