@@ -72,12 +72,14 @@ async fn step(
             Standing::Paused
         }
         State::Asleep(since) => {
-            plane.lead(Door::Activator).await?;
             if !sweep::plane_is_gone(plane).await? {
                 return Ok(STARTING);
             }
             plane.settle().await?;
             sweep::free(plane).await?;
+            // Not before: its own pods, CoreDNS first, would wake it as soon as they miss the API server.
+            sweep::until_ended(plane).await?;
+            plane.lead(Door::Activator).await?;
             Standing::Asleep { since }
         }
         State::Awake => {
