@@ -21,6 +21,7 @@ use tokio::net::TcpListener;
 use vcluster_config::{AutoSleep, Invalid, Labels, Rest};
 use vcluster_syncer_core::{Rule, sleep};
 
+use crate::client::Access;
 use crate::namespace::Namespace;
 use crate::shutdown::Shutdown;
 use plane::Plane;
@@ -84,10 +85,8 @@ pub async fn run(args: ActivatorArgs) -> anyhow::Result<()> {
         Ok(Rest { after_inactivity, sleep, wake }) => sleep::Rest { after_inactivity, sleep, wake },
         Err(problems) => anyhow::bail!(Invalid(problems)),
     };
-    let mut host = kube::Config::incluster_env()
-        .context("the ServiceAccount token is not mounted (volume `token` of the chart)")?;
-    host.disable_compression = true;
-    let namespace = Namespace::new(kube::Client::try_from(host)?, &args.namespace);
+    let host = Access::of_pod()?.client().context("no client for the host")?;
+    let namespace = Namespace::new(host, &args.namespace);
     let port = args.port;
     let name = args.name.clone();
     let plane = Arc::new(Plane::new(namespace, args));
