@@ -18,13 +18,14 @@ pub(super) fn check(config: &Config, problems: &mut Vec<Problem>) {
         let path = format!("controlPlane.backingStore.{last}.enabled");
         problems.push(Problem::error(path, format!("another store, {first}, is enabled too")));
     }
-    if set.high_availability.replicas > 1 {
-        let message = match store.kind().is_shared() {
-            false => "SQLite lies on one volume and cannot be shared by several control planes",
-            true => "there is one control plane at a time in this version",
-        };
-        let path = "controlPlane.statefulSet.highAvailability.replicas";
-        problems.push(Problem::error(path, message).hint("set it to 1"));
+    if set.high_availability.replicas > 1 && !store.kind().is_shared() {
+        problems.push(
+            Problem::error(
+                "controlPlane.statefulSet.highAvailability.replicas",
+                "SQLite lies on one volume and cannot be shared by several control planes",
+            )
+            .hint("set it to 1, or use controlPlane.backingStore.etcd.deploy"),
+        );
     }
     match store.kind() {
         StoreKind::Sqlite => claim(&set.persistence, problems),

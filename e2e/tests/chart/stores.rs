@@ -236,10 +236,26 @@ fn an_etcd_elsewhere_is_reached_with_certificates_of_a_secret() {
 }
 
 #[test]
+fn several_control_planes_take_turns_and_spread() {
+    let mut values = deployed(3);
+    values["controlPlane"]["statefulSet"] = json!({ "highAvailability": { "replicas": 3 } });
+    let objects = render(&values);
+    let set = object(&objects, "StatefulSet", "my-vc");
+    assert_eq!(set["spec"]["replicas"], 3);
+    let spread = &set["spec"]["template"]["spec"]["topologySpreadConstraints"][0];
+    assert_eq!(spread["topologyKey"], "kubernetes.io/hostname");
+    assert_eq!(argument(container(&objects, "kube-controller-manager"), "leader-elect"), "true");
+    let service = object(&objects, "Service", "my-vc");
+    assert_eq!(service["spec"]["publishNotReadyAddresses"], false);
+    let rules = object(&objects, "Role", "vc-my-vc")["rules"].as_array().unwrap();
+    assert!(rules.iter().any(|rule| rule["resources"] == json!(["leases"])));
+}
+
+#[test]
 fn what_cannot_work_together_is_refused() {
     let several =
         json!({ "controlPlane": { "statefulSet": { "highAvailability": { "replicas": 3 } } } });
-    assert!(refused(&several).contains("one control plane at a time"));
+    assert!(refused(&several).contains("SQLite lies on one volume"));
     let mut two = deployed(1);
     two["controlPlane"]["backingStore"]["database"] = json!({ "embedded": { "enabled": true } });
     assert!(refused(&two).contains("database.embedded, etcd.deploy"));

@@ -59,9 +59,12 @@ pub struct RunArgs {
     /// The addresses of this pod's node, joined by commas.
     #[arg(long, env = "HOST_IPS", value_delimiter = ',')]
     pub host_ips: Vec<IpAddr>,
-    /// Tells replicas apart: the pod's name.
+    /// The pod's name, by which people tell replicas apart.
     #[arg(long, env = "POD_NAME", default_value = "")]
-    pub identity: String,
+    pub pod: String,
+    /// The pod's UID: one that was made again under its name is another, though the old one may still run somewhere.
+    #[arg(long, env = "POD_UID", default_value = "")]
+    pub pod_uid: String,
     /// Where the own door listens: health, metrics, log level.
     #[arg(long, env = "ADMIN_ADDRESS", default_value = "0.0.0.0:8080")]
     pub admin: SocketAddr,
@@ -194,13 +197,14 @@ fn leadership(
         duration: seconds(available.lease_duration),
         renew_within: seconds(available.renew_deadline),
         renew_every: seconds(available.retry_period),
-        look_every: seconds(available.retry_period),
+        // A look is a read, and what passes until the next is time that nobody leads.
+        look_every: seconds(available.retry_period) / 2,
     };
     let election = Election::new(
         host.client().clone(),
         &args.namespace,
         &lease_name(&args.name),
-        &args.identity,
+        &format!("{}_{}", args.pod, args.pod_uid),
         timing,
     );
     let (leading, campaign) = election.start(shutdown.asked().clone());

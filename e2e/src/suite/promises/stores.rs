@@ -168,7 +168,7 @@ fn member(cluster: &VirtualCluster, number: u32) -> String {
 }
 
 /// Takes a pod away without a warning, and waits until another stands in for it.
-async fn lose(cluster: &VirtualCluster, pod: &str) -> Result<()> {
+pub(super) async fn lose(cluster: &VirtualCluster, pod: &str) -> Result<()> {
     let before = cluster.host.get(kind::PODS, pod).await?;
     cluster.host.kubectl(&["delete", "pod", pod, "--force", "--grace-period=0"]).await?;
     holds(&format!("another {pod} is ready"), || async {
