@@ -7,6 +7,7 @@ mod central_admission;
 mod clusters;
 mod inside;
 pub(crate) mod kinds;
+mod leadership;
 mod manifests;
 mod nodes;
 pub(crate) mod publish;
@@ -20,17 +21,15 @@ use std::time::Duration;
 use anyhow::Context as _;
 use prometheus_client::registry::Registry;
 use tokio::net::TcpListener;
-use tokio::sync::watch;
-use vcluster_config::{Config, Loaded};
+use vcluster_config::Loaded;
 
 use crate::admin::{Admin, Gate, Health, Metrics, Process, QueueDepths, StoreObjects};
 use crate::engine::Engine;
-use crate::engine::api::Api;
 use crate::kubelet::KubeletMetrics;
-use crate::lease::{Election, Timing, lease_name};
 use crate::logging::LogLevel;
 use crate::rights;
 use crate::shutdown::Shutdown;
+use leadership::Leadership;
 
 /// Time between SIGTERM and giving up on what is under way. Less than the pod's grace period.
 const GRACE: Duration = Duration::from_secs(10);
@@ -126,7 +125,8 @@ pub async fn run(args: RunArgs, log_level: LogLevel) -> anyhow::Result<()> {
         renewing::start(&args, &config, &host, &shutdown)?;
         let inside = clusters::inside(&args, &config).await?;
         let settings = clusters::settings(&args, &config, &host, &inside).await?;
-        let leading = leadership(&args, &config, &host, &shutdown);
+        let leadership = Leadership::begin(&args, &config, &host, &shutdown);
+        let leading = leadership.leading.clone();
         let started = Engine::start(
             settings.clone(),
             kinds::enabled(&config),
@@ -138,6 +138,7 @@ pub async fn run(args: RunArgs, log_level: LogLevel) -> anyhow::Result<()> {
             shutdown.asked().clone(),
         );
         let started = engine.get_or_init(|| started).clone();
+        let campaign = leadership.when_fit(started.clone(), inside.clone());
         let servers = nodes::serve(
             &args,
             &settings,
@@ -148,66 +149,34 @@ pub async fn run(args: RunArgs, log_level: LogLevel) -> anyhow::Result<()> {
             &health,
             shutdown.clone(),
         )?;
-        let dns = inside::keep_dns(inside.clone(), config.clone(), started.clone(), dns_check);
-        let exports = publish::keep(
-            host.clone(),
-            inside.client().clone(),
-            config.clone(),
-            args.clone(),
-            health.register("exports", Gate::Notice),
-        );
-        let webhooks = central_admission::keep(
-            inside.clone(),
-            config.clone(),
-            health.register("central-admission", Gate::Notice),
-        );
-        tokio::spawn(async move {
-            let mut leading = leading;
-            // Fails only when the syncer is stopping.
-            if leading.wait_for(|leads| *leads).await.is_ok() {
+        let exports_check = health.register("exports", Gate::Notice);
+        let webhooks_check = health.register("central-admission", Gate::Notice);
+        let mirror = started.clone();
+        tokio::spawn(leadership::while_leading(leading, move || {
+            let dns =
+                inside::keep_dns(inside.clone(), config.clone(), mirror.clone(), dns_check.clone());
+            let exports = publish::keep(
+                host.clone(),
+                inside.client().clone(),
+                config.clone(),
+                args.clone(),
+                exports_check.clone(),
+            );
+            let webhooks =
+                central_admission::keep(inside.clone(), config.clone(), webhooks_check.clone());
+            async move {
                 tokio::join!(dns, exports, webhooks);
             }
-        });
-        anyhow::Ok((started, servers))
+        }));
+        anyhow::Ok((started, servers, campaign))
     };
-    let (engine, servers) = tokio::select! {
+    let (engine, servers, campaign) = tokio::select! {
         done = work => done?,
         () = shutdown.asked().cancelled() => return Ok(()),
     };
     shutdown.asked().cancelled().await;
-    // What is being written ends within seconds, streams by themselves or when time is up.
-    tokio::join!(engine.finish(), servers.finish());
+    // What is being written ends within seconds, streams by themselves or when time is up. Who led gives that back at
+    // once: another need not wait.
+    let (_given_back, (), ()) = tokio::join!(campaign, engine.finish(), servers.finish());
     Ok(())
-}
-
-/// Tells whether this replica leads. One replica always does, and writes no lease: it would be the only thing that an
-/// idle virtual cluster writes.
-fn leadership(
-    args: &RunArgs,
-    config: &Config,
-    host: &Api,
-    shutdown: &Shutdown,
-) -> watch::Receiver<bool> {
-    let available = &config.control_plane.stateful_set.high_availability;
-    if available.replicas <= 1 {
-        return watch::Sender::new(true).subscribe();
-    }
-    let seconds = |number: u32| Duration::from_secs(number.into());
-    let timing = Timing {
-        duration: seconds(available.lease_duration),
-        renew_within: seconds(available.renew_deadline),
-        renew_every: seconds(available.retry_period),
-        // A look is a read, and what passes until the next is time that nobody leads.
-        look_every: seconds(available.retry_period) / 2,
-    };
-    let election = Election::new(
-        host.client().clone(),
-        &args.namespace,
-        &lease_name(&args.name),
-        &format!("{}_{}", args.pod, args.pod_uid),
-        timing,
-    );
-    let (leading, campaign) = election.start(shutdown.asked().clone());
-    tokio::spawn(campaign);
-    leading
 }
