@@ -127,6 +127,6 @@ fn indented(text: &str) -> String {
 }
 
 /// A reader that went away is no reason to stop before everything is cleaned up.
-fn say(line: &str) {
+pub(super) fn say(line: &str) {
     let _ = writeln!(std::io::stdout(), "{}", line.trim_end());
 }

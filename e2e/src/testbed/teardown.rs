@@ -101,25 +101,31 @@ fn living(layout: &Layout) -> Result<BTreeSet<i32>> {
     for name in cgroup_names(layout) {
         found.extend(cgroups::processes(&name)?);
     }
+    found.extend(shims_in(layout.state())?);
+    found.retain(|pid| processes::start_time(*pid).is_some());
+    Ok(found)
+}
+
+/// The shims of containerds that have their state in `dir`: a shim names its containerd's socket among its arguments.
+///
+/// # Errors
+/// When `/proc` cannot be read.
+pub fn shims_in(dir: &Path) -> Result<BTreeSet<i32>> {
+    let mut found = BTreeSet::new();
     for entry in std::fs::read_dir("/proc").context("cannot read /proc")?.flatten() {
         let Some(pid) = entry.file_name().to_str().and_then(|name| name.parse::<i32>().ok()) else {
             continue;
         };
         let line = std::fs::read(entry.path().join("cmdline")).unwrap_or_default();
-        if is_shim_of(layout, &line) {
+        let line = String::from_utf8_lossy(&line);
+        let mut words = line.split('\0');
+        let is_shim =
+            words.next().is_some_and(|program| program.ends_with("containerd-shim-runc-v2"));
+        if is_shim && words.any(|word| Path::new(word).starts_with(dir)) {
             found.insert(pid);
         }
     }
-    found.retain(|pid| processes::start_time(*pid).is_some());
     Ok(found)
-}
-
-/// A shim names its containerd's socket among its arguments.
-fn is_shim_of(layout: &Layout, cmdline: &[u8]) -> bool {
-    let line = String::from_utf8_lossy(cmdline);
-    let mut words = line.split('\0');
-    words.next().is_some_and(|program| program.ends_with("containerd-shim-runc-v2"))
-        && words.any(|word| Path::new(word).starts_with(layout.state()))
 }
 
 /// Shims listen outside of the bed's state, under names that are hashes.

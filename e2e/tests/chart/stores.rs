@@ -249,6 +249,27 @@ fn several_control_planes_take_turns_and_spread() {
     assert_eq!(service["spec"]["publishNotReadyAddresses"], false);
     let rules = object(&objects, "Role", "vc-my-vc")["rules"].as_array().unwrap();
     assert!(rules.iter().any(|rule| rule["resources"] == json!(["leases"])));
+    let ready = &container(&objects, "syncer")["readinessProbe"]["httpGet"]["path"];
+    assert_eq!(ready, "/startedz", "the API is reached whatever becomes of the syncer");
+
+    let budget = object(&objects, "PodDisruptionBudget", "my-vc");
+    assert_eq!(budget["spec"]["maxUnavailable"], 1);
+    assert_eq!(budget["spec"]["selector"]["matchLabels"], set["spec"]["selector"]["matchLabels"]);
+    values["controlPlane"]["advanced"] = json!({ "podDisruptionBudget": { "enabled": false } });
+    assert!(find(&render(&values), "PodDisruptionBudget", "my-vc").is_none());
+}
+
+#[test]
+fn one_control_plane_takes_no_turns() {
+    let objects = render(&deployed(3));
+    let spec = &object(&objects, "StatefulSet", "my-vc")["spec"];
+    assert_eq!(spec["replicas"], 1);
+    assert!(spec["template"]["spec"].get("topologySpreadConstraints").is_none());
+    assert!(find(&objects, "PodDisruptionBudget", "my-vc").is_none(), "it would block drains");
+    let ready = &container(&objects, "syncer")["readinessProbe"]["httpGet"]["path"];
+    assert_eq!(ready, "/readyz");
+    let rules = object(&objects, "Role", "vc-my-vc")["rules"].as_array().unwrap();
+    assert!(!rules.iter().any(|rule| rule["resources"] == json!(["leases"])));
 }
 
 #[test]

@@ -105,7 +105,8 @@ pub fn all() -> Vec<Promise> {
         stores::EXTERNAL_ETCD,
         stores::POSTGRESQL,
         stores::MYSQL,
-        available::PROMISE,
+        available::ETCD,
+        available::DATABASE,
     ]
 }
 
