@@ -187,7 +187,11 @@ fn kinds(config: &Config, problems: &mut Vec<Problem>) {
 
 fn budget(config: &Config, problems: &mut Vec<Problem>) {
     let budget = &config.control_plane.advanced.pod_disruption_budget;
-    if budget.enabled && budget.max_unavailable.is_some() && budget.min_available.is_some() {
+    let several = config.control_plane.stateful_set.high_availability.replicas > 1;
+    if budget.enabled.or(several)
+        && budget.max_unavailable.is_some()
+        && budget.min_available.is_some()
+    {
         let path = "controlPlane.advanced.podDisruptionBudget.maxUnavailable";
         problems
             .push(Problem::error(path, "only one of maxUnavailable and minAvailable can be set"));

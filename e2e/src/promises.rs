@@ -44,7 +44,7 @@ pub async fn run(bed: u8, args: Suite) -> Result<ExitCode> {
     }
     let progress = Progress::new();
     let profile = if args.dev { Profile::Dev } else { Profile::Release };
-    let testbed = host(bed, &progress).await?;
+    let testbed = host(bed, &selection, &progress).await?;
     if !args.keep_image {
         progress
             .step("building and loading the syncer's image", testbed.load_syncer(profile))
@@ -55,9 +55,9 @@ pub async fn run(bed: u8, args: Suite) -> Result<ExitCode> {
     Ok(summary(tally))
 }
 
-/// The host that the suite wants: two real nodes, and addresses for load balancers.
-pub async fn host(bed: u8, progress: &Progress) -> Result<TestBed> {
-    let options = Options { bed, nodes: 2, load_balancer: true, syncer: None };
+/// The host that the suite wants: as many real nodes as the promises take, and addresses for load balancers.
+async fn host(bed: u8, selection: &Selection, progress: &Progress) -> Result<TestBed> {
+    let options = Options { bed, nodes: selection.nodes(), load_balancer: true, syncer: None };
     Ok(TestBed::up(&options, progress).await?.0)
 }
 

@@ -34,7 +34,7 @@ async fn checks(bed: u8, all: bool, report: &mut Report, started: &mut Option<Ou
     report.check("workflows (actionlint)", steps::actionlint()).await;
     let progress = Progress::new();
     let Some((testbed, outcome)) =
-        report.give("starting the host cluster", steps::host(bed, &progress)).await
+        report.give("starting the host cluster", steps::host(bed, all, &progress)).await
     else {
         return;
     };

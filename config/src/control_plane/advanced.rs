@@ -1,6 +1,6 @@
 //! `controlPlane.advanced`
 
-use crate::scalars::{Fragment, Labels, Metadata};
+use crate::scalars::{Fragment, Labels, Metadata, Toggle};
 use crate::section::section;
 
 section! {
@@ -59,9 +59,9 @@ section! {
 section! {
     /// Limits how many pods of the control plane are evicted at a time.
     pub struct PodDisruptionBudget {
-        /// Whether it exists.
-        enabled: bool = false,
-        /// How many may be away: a number, or a share such as `50%`.
+        /// Whether it exists. `auto`: when there are several pods.
+        enabled: Toggle = Toggle::Auto,
+        /// How many may be away: a number, or a share such as `50%`. One, when neither is set.
         max_unavailable: Option<crate::scalars::Quantity> = None,
         /// How many must be there: a number, or a share such as `50%`.
         min_available: Option<crate::scalars::Quantity> = None,

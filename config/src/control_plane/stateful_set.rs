@@ -75,12 +75,13 @@ section! {
     pub struct HighAvailability {
         /// How many pods. More than one needs a store that they can share.
         replicas: u32 = 1,
-        /// For how many seconds a syncer leads that is not heard of any more.
-        lease_duration: u32 = 15,
+        /// For how many seconds a syncer leads that is not heard of any more. Another takes over within
+        /// a second more.
+        lease_duration: u32 = 4,
         /// For how many seconds a leader tries to renew before it gives up.
-        renew_deadline: u32 = 10,
-        /// Seconds between two tries.
-        retry_period: u32 = 2,
+        renew_deadline: u32 = 3,
+        /// Seconds between two tries. Those that wait look twice as often.
+        retry_period: u32 = 1,
     }
 }
 
@@ -152,7 +153,7 @@ section! {
     pub struct Scheduling {
         /// Whether several pods start at the same time.
         pod_management_policy: String = "Parallel".to_owned(),
-        /// How pods are spread.
+        /// How pods are spread. Empty: over nodes as far as there are any, when there are several.
         topology_spread_constraints: Vec<Fragment> = Vec::new(),
         /// The priority class.
         priority_class_name: String = String::new(),

@@ -18,18 +18,19 @@ pub(super) fn check(config: &Config, problems: &mut Vec<Problem>) {
         let path = format!("controlPlane.backingStore.{last}.enabled");
         problems.push(Problem::error(path, format!("another store, {first}, is enabled too")));
     }
-    if set.high_availability.replicas > 1 {
-        let message = match store.kind().is_shared() {
-            false => "SQLite lies on one volume and cannot be shared by several control planes",
-            true => "there is one control plane at a time in this version",
-        };
-        let path = "controlPlane.statefulSet.highAvailability.replicas";
-        problems.push(Problem::error(path, message).hint("set it to 1"));
+    if set.high_availability.replicas > 1 && !store.kind().is_shared() {
+        problems.push(
+            Problem::error(
+                "controlPlane.statefulSet.highAvailability.replicas",
+                "SQLite lies on one volume and cannot be shared by several control planes",
+            )
+            .hint("set it to 1, or use controlPlane.backingStore.etcd.deploy"),
+        );
     }
     match store.kind() {
         StoreKind::Sqlite => claim(&set.persistence, problems),
         StoreKind::ExternalDatabase => database(&store.database.external, problems),
-        StoreKind::DeployedEtcd => deployed(&store.etcd.deploy.stateful_set, problems),
+        StoreKind::DeployedEtcd => deployed(config, &store.etcd.deploy.stateful_set, problems),
         StoreKind::ExternalEtcd => external(&store.etcd.external, problems),
     }
     volumes(&set.persistence, problems);
@@ -99,12 +100,18 @@ fn database(database: &ExternalDatabase, problems: &mut Vec<Problem>) {
     }
 }
 
-fn deployed(set: &EtcdStatefulSet, problems: &mut Vec<Problem>) {
+fn deployed(config: &Config, set: &EtcdStatefulSet, problems: &mut Vec<Problem>) {
     let at = |key: &str| format!("controlPlane.backingStore.etcd.deploy.statefulSet.{key}");
     let replicas = set.high_availability.replicas;
     if !matches!(replicas, 1 | 3 | 5) {
         let message = format!("etcd has 1, 3 or 5 members, not {replicas}");
         problems.push(Problem::error(at("highAvailability.replicas"), message));
+    }
+    let planes = config.control_plane.stateful_set.high_availability.replicas;
+    if replicas == 1 && planes > 1 {
+        let message = format!("without its one member, none of {planes} control planes works");
+        problems
+            .push(Problem::warning(at("highAvailability.replicas"), message).hint("set it to 3"));
     }
     if !set.persistence.volume_claim.enabled && set.persistence.volume_claim_templates.is_empty() {
         let path = at("persistence.volumeClaim.enabled");

@@ -8,9 +8,11 @@ mod certificates;
 pub mod cluster;
 mod databases;
 mod evidence;
+mod fail_over;
 pub mod holds;
 pub mod home;
 pub mod kind;
+pub mod ledger;
 pub mod load;
 pub mod processes;
 pub mod promise;
@@ -59,6 +61,12 @@ impl Selection {
                     || self.words.iter().any(|word| word == promise.name)
             })
             .collect()
+    }
+
+    /// How many real nodes they take.
+    pub fn nodes(&self) -> u8 {
+        let long = self.promises().iter().any(|it| it.company == Company::NobodyForLong);
+        if long { 3 } else { 2 }
     }
 }
 

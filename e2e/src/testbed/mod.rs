@@ -17,6 +17,7 @@ mod limits;
 mod lock;
 mod network;
 mod nodes;
+mod outage;
 mod packages;
 mod pki;
 mod processes;
@@ -76,7 +77,7 @@ impl TestBed {
     /// images) is installed or built.
     ///
     /// # Errors
-    /// Without root rights, when the bed is up with other options, or when a part does not start.
+    /// Without root rights, when the bed is up with less than is wanted, or when a part does not start.
     pub async fn up(options: &Options, progress: &Progress) -> Result<(Self, Outcome)> {
         let layout = Layout::new(options.bed)?;
         let _lock = lock::exclusive(&layout.lock_file())?;

@@ -63,6 +63,15 @@ pub async fn make(layout: &Layout, nodes: &[Node]) -> Result<()> {
         .await
 }
 
+/// Lets nothing pass to or from a node, or lets it pass again. Both may be done twice.
+///
+/// # Errors
+/// When the bed has no such node.
+pub async fn let_pass(layout: &Layout, node: &Node, pass: bool) -> Result<()> {
+    let state = if pass { "up" } else { "down" };
+    ip(Some(&layout.netns()), &format!("link set {} {state}\n", node.netns)).await
+}
+
 /// Removes all of it. What is not there is no error.
 ///
 /// # Errors

@@ -101,25 +101,34 @@ fn living(layout: &Layout) -> Result<BTreeSet<i32>> {
     for name in cgroup_names(layout) {
         found.extend(cgroups::processes(&name)?);
     }
+    found.extend(shims_in(layout.state())?);
+    found.retain(|pid| processes::start_time(*pid).is_some());
+    Ok(found)
+}
+
+/// The shims of containerds that have their state in `dir`: a shim names its containerd's socket among its arguments.
+///
+/// # Errors
+/// When `/proc` cannot be read.
+pub fn shims_in(dir: &Path) -> Result<BTreeSet<i32>> {
+    let mut found = BTreeSet::new();
     for entry in std::fs::read_dir("/proc").context("cannot read /proc")?.flatten() {
         let Some(pid) = entry.file_name().to_str().and_then(|name| name.parse::<i32>().ok()) else {
             continue;
         };
         let line = std::fs::read(entry.path().join("cmdline")).unwrap_or_default();
-        if is_shim_of(layout, &line) {
+        if is_shim_in(dir, &line) {
             found.insert(pid);
         }
     }
-    found.retain(|pid| processes::start_time(*pid).is_some());
     Ok(found)
 }
 
-/// A shim names its containerd's socket among its arguments.
-fn is_shim_of(layout: &Layout, cmdline: &[u8]) -> bool {
+fn is_shim_in(dir: &Path, cmdline: &[u8]) -> bool {
     let line = String::from_utf8_lossy(cmdline);
     let mut words = line.split('\0');
     words.next().is_some_and(|program| program.ends_with("containerd-shim-runc-v2"))
-        && words.any(|word| Path::new(word).starts_with(layout.state()))
+        && words.any(|word| Path::new(word).starts_with(dir))
 }
 
 /// Shims listen outside of the bed's state, under names that are hashes.
@@ -198,11 +207,11 @@ mod tests {
             format!("/usr/bin/containerd-shim-runc-v2\0-namespace\0k8s.io\0-address\0{socket}\0")
         };
         let own = layout.node(1).containerd_socket().display().to_string();
-        assert!(is_shim_of(&layout, shim(&own).as_bytes()));
-        assert!(!is_shim_of(&layout, shim("/run/containerd/containerd.sock").as_bytes()));
+        assert!(is_shim_in(layout.state(), shim(&own).as_bytes()));
+        assert!(!is_shim_in(layout.state(), shim("/run/containerd/containerd.sock").as_bytes()));
         // Another bed's state has a path that begins with the same letters.
         let other = Layout::new(1).unwrap().node(1).containerd_socket().display().to_string();
-        assert!(!is_shim_of(&layout, shim(&other).as_bytes()));
-        assert!(!is_shim_of(&layout, format!("vi\0{own}\0").as_bytes()));
+        assert!(!is_shim_in(layout.state(), shim(&other).as_bytes()));
+        assert!(!is_shim_in(layout.state(), format!("vi\0{own}\0").as_bytes()));
     }
 }

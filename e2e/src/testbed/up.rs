@@ -80,7 +80,7 @@ pub async fn up(layout: &Layout, options: &Options, progress: &Progress) -> Resu
     Ok(Outcome::Started)
 }
 
-/// Leaves a bed that is up as it is, starting again what ended. Nothing when it must be made anew.
+/// Leaves a bed that is up and has what is wanted as it is, starting again what ended. Nothing when it must be made anew.
 async fn keep(
     layout: &Layout,
     recorded: &Options,
@@ -93,9 +93,9 @@ async fn keep(
     if !network || processes.all().is_empty() {
         return Ok(None);
     }
-    if recorded.nodes != wanted.nodes || (wanted.load_balancer && !recorded.load_balancer) {
+    if recorded.nodes < wanted.nodes || (wanted.load_balancer && !recorded.load_balancer) {
         bail!(
-            "the test bed is up with {} nodes{}\nhint: cargo run -p e2e -- down",
+            "the test bed is up with {} nodes{}, which is not enough\nhint: cargo run -p e2e -- down",
             recorded.nodes,
             if recorded.load_balancer { " and a load balancer" } else { "" }
         );

@@ -70,8 +70,9 @@ pub async fn actionlint() -> Result<()> {
 }
 
 /// The host cluster, as the suite wants it.
-pub async fn host(bed: u8, progress: &Progress) -> Result<(TestBed, Outcome)> {
-    let options = Options { bed, load_balancer: true, syncer: None, ..Options::default() };
+pub async fn host(bed: u8, all: bool, progress: &Progress) -> Result<(TestBed, Outcome)> {
+    let nodes = selection(all).nodes();
+    let options = Options { bed, nodes, load_balancer: true, syncer: None };
     // What a machine that was just started may trip over is not what is verified here; `up` cleans up and begins anew.
     match TestBed::up(&options, progress).await {
         Err(error) => progress.note(&format!("the host cluster did not start: {error:#}")),
@@ -102,7 +103,7 @@ pub async fn demo(testbed: &TestBed, vcluster: &Path) -> Result<()> {
 
 /// The end-to-end suite.
 pub async fn suite(testbed: TestBed, vcluster: PathBuf, all: bool) -> Result<Tally> {
-    let selection = Selection { words: Vec::new(), long: all, jobs: JOBS };
+    let selection = selection(all);
     suite::run(testbed, vcluster, &selection, crate::promises::evidence()?).await
 }
 
@@ -130,6 +131,10 @@ async fn counted(cargo: &mut Command) -> Result<Tally> {
     ensure!(status.success() || tally.failed > 0, "cargo test ended with {status}");
     ensure!(tally.passed > 0, "not one test was run");
     Ok(tally)
+}
+
+fn selection(all: bool) -> Selection {
+    Selection { words: Vec::new(), long: all, jobs: JOBS }
 }
 
 /// `test result: ok. 12 passed; 0 failed; ...`

@@ -236,10 +236,47 @@ fn an_etcd_elsewhere_is_reached_with_certificates_of_a_secret() {
 }
 
 #[test]
+fn several_control_planes_take_turns_and_spread() {
+    let mut values = deployed(3);
+    values["controlPlane"]["statefulSet"] = json!({ "highAvailability": { "replicas": 3 } });
+    let objects = render(&values);
+    let set = object(&objects, "StatefulSet", "my-vc");
+    assert_eq!(set["spec"]["replicas"], 3);
+    let spread = &set["spec"]["template"]["spec"]["topologySpreadConstraints"][0];
+    assert_eq!(spread["topologyKey"], "kubernetes.io/hostname");
+    assert_eq!(argument(container(&objects, "kube-controller-manager"), "leader-elect"), "true");
+    let service = object(&objects, "Service", "my-vc");
+    assert_eq!(service["spec"]["publishNotReadyAddresses"], false);
+    let rules = object(&objects, "Role", "vc-my-vc")["rules"].as_array().unwrap();
+    assert!(rules.iter().any(|rule| rule["resources"] == json!(["leases"])));
+    let ready = &container(&objects, "syncer")["readinessProbe"]["httpGet"]["path"];
+    assert_eq!(ready, "/startedz", "the API is reached whatever becomes of the syncer");
+
+    let budget = object(&objects, "PodDisruptionBudget", "my-vc");
+    assert_eq!(budget["spec"]["maxUnavailable"], 1);
+    assert_eq!(budget["spec"]["selector"]["matchLabels"], set["spec"]["selector"]["matchLabels"]);
+    values["controlPlane"]["advanced"] = json!({ "podDisruptionBudget": { "enabled": false } });
+    assert!(find(&render(&values), "PodDisruptionBudget", "my-vc").is_none());
+}
+
+#[test]
+fn one_control_plane_takes_no_turns() {
+    let objects = render(&deployed(3));
+    let spec = &object(&objects, "StatefulSet", "my-vc")["spec"];
+    assert_eq!(spec["replicas"], 1);
+    assert!(spec["template"]["spec"].get("topologySpreadConstraints").is_none());
+    assert!(find(&objects, "PodDisruptionBudget", "my-vc").is_none(), "it would block drains");
+    let ready = &container(&objects, "syncer")["readinessProbe"]["httpGet"]["path"];
+    assert_eq!(ready, "/readyz");
+    let rules = object(&objects, "Role", "vc-my-vc")["rules"].as_array().unwrap();
+    assert!(!rules.iter().any(|rule| rule["resources"] == json!(["leases"])));
+}
+
+#[test]
 fn what_cannot_work_together_is_refused() {
     let several =
         json!({ "controlPlane": { "statefulSet": { "highAvailability": { "replicas": 3 } } } });
-    assert!(refused(&several).contains("one control plane at a time"));
+    assert!(refused(&several).contains("SQLite lies on one volume"));
     let mut two = deployed(1);
     two["controlPlane"]["backingStore"]["database"] = json!({ "embedded": { "enabled": true } });
     assert!(refused(&two).contains("database.embedded, etcd.deploy"));

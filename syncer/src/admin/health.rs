@@ -29,6 +29,8 @@ struct Entry {
     gate: Gate,
     failing: Option<String>,
     since: Instant,
+    /// It was ok once, or it is known that it will not be.
+    settled: bool,
 }
 
 /// One check; its owner says how things are.
@@ -43,7 +45,7 @@ impl Health {
     /// are fine until told otherwise. `name` is short, lower-case, with dashes: `virtual-api`.
     pub fn register(&self, name: &'static str, gate: Gate) -> Check {
         let failing = (gate == Gate::Ready).then(|| "not checked yet".to_owned());
-        self.lock().insert(name, Entry { gate, failing, since: Instant::now() });
+        self.lock().insert(name, Entry { gate, failing, since: Instant::now(), settled: false });
         Check { name, health: self.clone() }
     }
 
@@ -55,6 +57,13 @@ impl Health {
     /// What `/readyz` says.
     pub fn ready(&self) -> Report {
         self.report(|_| true)
+    }
+
+    /// What `/startedz` says: passes as soon as `/readyz` has, and goes on to. With several replicas this is what makes a
+    /// pod ready: its API server is to be reached whatever becomes of the syncer later.
+    pub fn started(&self) -> Report {
+        let ok = self.lock().values().all(|entry| entry.gate != Gate::Ready || entry.settled);
+        Report { ok, ..self.ready() }
     }
 
     fn report(&self, wanted: impl Fn(Gate) -> bool) -> Report {
@@ -83,11 +92,24 @@ impl Check {
     /// All is well.
     pub fn ok(&self) {
         self.put(None);
+        self.settle();
+    }
+
+    /// It is not, and will not be before someone decides: nothing to wait for at start.
+    pub fn failing_for_good(&self, reason: impl Into<String>) {
+        self.failing(reason);
+        self.settle();
     }
 
     /// It is not, and why: what is missing and, when there is one, the command that helps. Never secret data.
     pub fn failing(&self, reason: impl Into<String>) {
         self.put(Some(reason.into()));
+    }
+
+    fn settle(&self) {
+        if let Some(entry) = self.health.lock().get_mut(self.name) {
+            entry.settled = true;
+        }
     }
 
     fn put(&self, failing: Option<String>) {
@@ -172,5 +194,17 @@ mod tests {
         );
         health.register("store", Gate::Ready).ok();
         assert!(health.ready().ok);
+    }
+    #[test]
+    fn who_has_started_stays_so_and_a_verdict_is_an_end_of_starting() {
+        let health = Health::default();
+        let api = health.register("virtual-api", Gate::Ready);
+        let store = health.register("store", Gate::Ready);
+        api.ok();
+        assert!(!health.started().ok, "nobody has judged the store");
+        store.failing_for_good("read-only: the store was rolled back");
+        api.failing("connection refused");
+        assert!(health.started().ok && !health.ready().ok);
+        assert!(health.started().to_string().contains("[-]virtual-api"), "it says all the same");
     }
 }

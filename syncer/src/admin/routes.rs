@@ -25,6 +25,7 @@ pub(super) async fn answer(admin: &Admin, peer: SocketAddr, request: Request<Inc
     match (path.as_str(), request.method()) {
         ("/livez", &Method::GET) => report(&request, &admin.health.live()),
         ("/readyz", &Method::GET) => report(&request, &admin.health.ready()),
+        ("/startedz", &Method::GET) => report(&request, &admin.health.started()),
         ("/metrics", &Method::GET) => metrics(admin),
         ("/debug/state" | "/log-level", _) if !local => text(
             StatusCode::FORBIDDEN,
@@ -37,12 +38,13 @@ pub(super) async fn answer(admin: &Admin, peer: SocketAddr, request: Request<Inc
             text(StatusCode::OK, format!("{}\n", admin.log_level.current()))
         }
         ("/log-level", &Method::PUT) => set_level(admin, request).await,
-        ("/livez" | "/readyz" | "/metrics" | "/debug/state" | "/log-level", method) => {
-            text(StatusCode::METHOD_NOT_ALLOWED, format!("{method} is not possible on {path}\n"))
-        }
+        (
+            "/livez" | "/readyz" | "/startedz" | "/metrics" | "/debug/state" | "/log-level",
+            method,
+        ) => text(StatusCode::METHOD_NOT_ALLOWED, format!("{method} is not possible on {path}\n")),
         _ => text(
             StatusCode::NOT_FOUND,
-            "try /livez, /readyz, /metrics, /log-level (GET, PUT), /debug/state\n",
+            "try /livez, /readyz, /startedz, /metrics, /log-level (GET, PUT), /debug/state\n",
         ),
     }
 }

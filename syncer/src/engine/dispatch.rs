@@ -67,6 +67,10 @@ async fn next(shared: &Shared) -> Flight {
                 }
                 state.queue.next_timer()
             } else {
+                // Before the caches are filled much looks gone.
+                if shared.gate.is_open() {
+                    state.forget_what_is_gone();
+                }
                 None
             }
         };

@@ -86,7 +86,7 @@ impl Gate {
     fn shut(&self, closed: Closed) {
         tracing::error!(reason = closed.reason, "read-only: nothing is written");
         self.open.store(false, Ordering::Release);
-        self.check.failing(format!("read-only: {}", closed.reason));
+        self.check.failing_for_good(format!("read-only: {}", closed.reason));
         *self.closed.lock().unwrap_or_else(PoisonError::into_inner) = Some(closed);
     }
 

@@ -144,6 +144,13 @@ impl Engine {
         self.tasks.wait().await;
     }
 
+    /// Waits until the caches are filled for the first time.
+    pub async fn knows_all(&self) {
+        let mut round = self.shared.round.subscribe();
+        // Fails only when the sender is gone, with the engine.
+        let _gone = round.wait_for(|round| round.unlisted.is_empty()).await;
+    }
+
     /// The host twin of a virtual pod, for those who pass streams through to it.
     pub fn host_pod(&self, pod: &Virtual<Key>) -> Option<Host<Object>> {
         let state = self.shared.state();

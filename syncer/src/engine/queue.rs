@@ -18,6 +18,8 @@ pub struct PlanKey {
 const LONGEST_WAIT: Duration = Duration::from_secs(60);
 /// First wait after a failure.
 const FIRST_WAIT: Duration = Duration::from_millis(100);
+/// Fewer ready keys than these are not worth a look.
+const FEW: usize = 1024;
 
 /// Keys that are ready, in flight, or waiting for a time.
 #[derive(Default)]
@@ -25,6 +27,8 @@ pub struct Queue {
     ready: VecDeque<PlanKey>,
     slots: HashMap<PlanKey, Slot>,
     timers: BTreeSet<(Instant, PlanKey)>,
+    /// How many ready keys the last thinning left.
+    thinned: usize,
 }
 
 #[derive(Default)]
@@ -129,6 +133,23 @@ impl Queue {
         depths
     }
 
+    /// When many keys are ready, and twice as many as the last time: drops those for which there is nothing to do, and
+    /// answers which. For who takes no keys out.
+    pub fn thin_out(&mut self, is_idle: impl Fn(&PlanKey) -> bool) -> Vec<PlanKey> {
+        if self.ready.len() < FEW.max(2 * self.thinned) {
+            return Vec::new();
+        }
+        let (idle, rest): (Vec<_>, Vec<_>) = self.ready.drain(..).partition(is_idle);
+        self.ready = rest.into();
+        self.thinned = self.ready.len();
+        for key in &idle {
+            if let Some(timer) = self.slots.remove(key).and_then(|slot| slot.timer) {
+                self.timers.remove(&(timer, key.clone()));
+            }
+        }
+        idle
+    }
+
     fn end_flight(&mut self, key: &PlanKey) {
         let Some(slot) = self.slots.get_mut(key) else { return };
         slot.in_flight = false;
@@ -197,6 +218,22 @@ mod tests {
         assert!(queue.pop(now).is_some());
         queue.land(&key("a"));
         assert!(queue.slots.is_empty() && queue.timers.is_empty());
+    }
+
+    #[test]
+    fn what_has_nothing_to_do_is_dropped_when_there_is_much() {
+        let mut queue = Queue::default();
+        let names: Vec<String> = (0..FEW).map(|number| number.to_string()).collect();
+        queue.push_at(key(&names[1]), Instant::now() + LONGEST_WAIT);
+        for name in &names[1..] {
+            queue.push(key(name));
+        }
+        assert!(queue.thin_out(|_| true).is_empty(), "these are few");
+        queue.push(key(&names[0]));
+        let gone = queue.thin_out(|it| *it != key("7"));
+        assert_eq!(gone.len(), FEW - 1);
+        assert!(queue.timers.is_empty() && queue.slots.len() == 1);
+        assert_eq!(queue.pop(Instant::now()).unwrap().0, key("7"));
     }
 
     proptest! {

@@ -81,6 +81,20 @@ impl State {
         }
     }
 
+    /// Forgets keys in the queue of which nothing is left. Who does not lead plans nothing, and would remember the name
+    /// of all that ever was.
+    pub fn forget_what_is_gone(&mut self) {
+        let mut queue = std::mem::take(&mut self.queue);
+        let gone = queue.thin_out(|key| {
+            let inside = self
+                .mirror(key)
+                .and_then(|mirror| self.store(Side::Virtual, mirror.kind())?.entry(&key.key));
+            inside.is_none() && !self.owners.has_any(key)
+        });
+        self.queue = queue;
+        gone.iter().for_each(|key| self.absences.forget(key));
+    }
+
     /// The host objects of a resource that belong to a plan key.
     pub fn owned(
         &self,

@@ -63,6 +63,9 @@ pub fn lease_name(virtual_cluster: &str) -> String {
 /// A request that takes longer was sent into the void: the next one uses a new connection.
 const REQUEST_WITHIN: Duration = Duration::from_secs(10);
 
+/// Between two looks at a lease that ought to be free.
+const SOONEST: Duration = Duration::from_millis(50);
+
 /// Takes part in an election.
 pub struct Election {
     leases: Api<Lease>,
@@ -91,14 +94,18 @@ impl Election {
 
     /// The future runs until `stop` fires, then gives the lease back. The receiver tells whether this process leads; it
     /// turns `false` before anybody else can become leader. Who lost the lease stays a follower and may win again.
+    ///
+    /// Who is not `fit` to lead takes no part, and gives back what it has.
     pub fn start(
         self,
+        mut fit: watch::Receiver<bool>,
         stop: CancellationToken,
     ) -> (watch::Receiver<bool>, impl Future<Output = ()> + Send) {
         let (leading, told) = watch::channel(false);
         (told, async move {
             let mut seen = Seen::default();
-            let led = stop.run_until_cancelled(self.campaign(&leading, &mut seen)).await;
+            let campaign = self.campaign(&leading, &mut fit, &mut seen);
+            let led = stop.run_until_cancelled(campaign).await;
             debug_assert!(led.is_none(), "a campaign has no end of its own");
             let led = *leading.borrow();
             self.tell(&leading, false);
@@ -108,12 +115,28 @@ impl Election {
         })
     }
 
-    async fn campaign(&self, leading: &watch::Sender<bool>, seen: &mut Seen) {
+    async fn campaign(
+        &self,
+        leading: &watch::Sender<bool>,
+        fit: &mut watch::Receiver<bool>,
+        seen: &mut Seen,
+    ) {
         // When the request of the last successful renewal was sent: others cannot have seen it earlier.
         let mut renewed: Option<Instant> = None;
         loop {
+            if !*fit.borrow() {
+                self.tell(leading, false);
+                if renewed.take().is_some() {
+                    self.give_back(seen).await;
+                }
+                if fit.wait_for(|fit| *fit).await.is_err() {
+                    // Nobody is left who could say so.
+                    std::future::pending::<()>().await;
+                }
+            }
             let began = Instant::now();
-            let mut limit = began + REQUEST_WITHIN;
+            // Who waits for an answer longer than a leader may finds out too late that nobody leads.
+            let mut limit = began + REQUEST_WITHIN.min(self.timing.renew_within);
             if let Some(at) = renewed {
                 limit = limit.min(at + self.timing.renew_within);
             }
@@ -123,7 +146,13 @@ impl Election {
                     renewed = Some(began);
                     next = began + self.timing.renew_every;
                 }
-                Ok(Ok(false)) => renewed = None,
+                Ok(Ok(false)) => {
+                    renewed = None;
+                    // Not a look later than that: meanwhile nobody leads.
+                    if let Some(at) = seen.ends(self.timing.duration) {
+                        next = next.min(at.max(began + SOONEST));
+                    }
+                }
                 Ok(Err(error)) => {
                     let error: &dyn std::error::Error = &error;
                     tracing::warn!(lease = self.name, error, "lease request failed");
@@ -138,7 +167,10 @@ impl Election {
                 next = next.min(deadline);
             }
             self.tell(leading, renewed.is_some());
-            sleep_until(next).await;
+            tokio::select! {
+                () = sleep_until(next) => {}
+                Ok(_) = fit.wait_for(|fit| !*fit) => {}
+            }
         }
     }
 

@@ -51,14 +51,20 @@ impl Seen {
             Some(holder) if holder == me => return Standing::Mine,
             Some(_) => {}
         }
+        match self.ends(duration) {
+            Some(end) if end <= now => Standing::Free,
+            _ => Standing::Held,
+        }
+    }
+
+    /// When its holder loses it, unless the record changes. `duration` counts where the record has none.
+    pub(super) fn ends(&self, duration: Duration) -> Option<Instant> {
+        let spec = self.lease.as_ref()?.spec.as_ref()?;
         let valid = spec
             .lease_duration_seconds
             .and_then(|seconds| u64::try_from(seconds).ok())
             .map_or(duration, Duration::from_secs);
-        match self.changed {
-            Some(changed) if changed + valid <= now => Standing::Free,
-            _ => Standing::Held,
-        }
+        Some(self.changed? + valid)
     }
 
     /// A patch that says "still here"; none before the lease was seen.

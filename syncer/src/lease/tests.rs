@@ -84,6 +84,7 @@ fn status(code: u16) -> (StatusCode, Value) {
 
 struct Replica {
     leads: watch::Receiver<bool>,
+    fit: watch::Sender<bool>,
     line: Line,
     stop: CancellationToken,
     task: JoinHandle<()>,
@@ -91,12 +92,16 @@ struct Replica {
 
 impl Replica {
     fn start(store: &Store, identity: &str) -> Self {
+        Self::start_with(store, identity, Timing::default())
+    }
+
+    fn start_with(store: &Store, identity: &str, timing: Timing) -> Self {
         let (line, stop) = (Line::default(), CancellationToken::new());
         let name = lease_name("my-vc");
-        let election =
-            Election::new(store.client(&line), "host", &name, identity, Timing::default());
-        let (leads, run) = election.start(stop.clone());
-        Replica { leads, line, stop, task: tokio::spawn(run) }
+        let election = Election::new(store.client(&line), "host", &name, identity, timing);
+        let fit = watch::Sender::new(true);
+        let (leads, run) = election.start(fit.subscribe(), stop.clone());
+        Replica { leads, fit, line, stop, task: tokio::spawn(run) }
     }
 
     /// How long it takes until it leads, or no longer does.
@@ -162,4 +167,46 @@ async fn a_restart_under_the_same_name_goes_on_at_once() {
     let mut again = Replica::start(&store, "a");
     assert_eq!(again.until(true).await, Duration::ZERO);
     assert_eq!(store.spec("leaseTransitions"), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_leader_that_dies_is_followed_within_five_seconds_at_any_time() {
+    // What the options come to by default.
+    let timing = Timing {
+        duration: Duration::from_secs(4),
+        renew_within: Duration::from_secs(3),
+        renew_every: Duration::from_secs(1),
+        look_every: Duration::from_millis(500),
+    };
+    for later in (0..20).map(|step| Duration::from_millis(step * 50)) {
+        let store = Store::default();
+        let mut a = Replica::start_with(&store, "a", timing);
+        a.until(true).await;
+        tokio::time::sleep(Duration::from_millis(130)).await;
+        let mut b = Replica::start_with(&store, "b", timing);
+        tokio::time::sleep(Duration::from_secs(10) + later).await;
+        a.task.abort();
+        let took = b.until(true).await;
+        assert!(took <= Duration::from_millis(4_600), "{took:?} when it died {later:?} later");
+        assert!(took >= timing.renew_within, "{took:?}: the old one may still have led");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_leader_that_is_not_fit_any_more_hands_over_within_one_look() {
+    let store = Store::default();
+    let mut a = Replica::start(&store, "a");
+    a.until(true).await;
+    let mut b = Replica::start(&store, "b");
+    tokio::time::sleep(Duration::from_secs(30)).await;
+    a.fit.send_replace(false);
+    a.until(false).await;
+    let took = b.until(true).await;
+    assert!(took <= Timing::default().look_every, "{took:?}");
+    // As long as it is not, it does not lead when nobody does; then it may.
+    b.task.abort();
+    tokio::time::sleep(Duration::from_secs(300)).await;
+    assert!(!*a.leads.borrow());
+    a.fit.send_replace(true);
+    a.until(true).await;
 }

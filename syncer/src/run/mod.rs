@@ -7,6 +7,7 @@ mod central_admission;
 mod clusters;
 mod inside;
 pub(crate) mod kinds;
+mod leadership;
 mod manifests;
 mod metrics_api;
 mod nodes;
@@ -21,18 +22,16 @@ use std::time::Duration;
 use anyhow::Context as _;
 use prometheus_client::registry::Registry;
 use tokio::net::TcpListener;
-use tokio::sync::watch;
-use vcluster_config::{Config, Loaded};
+use vcluster_config::Loaded;
 
 use crate::activity;
 use crate::admin::{Admin, Gate, Health, Metrics, Process, QueueDepths, StoreObjects};
 use crate::engine::Engine;
-use crate::engine::api::Api;
 use crate::kubelet::KubeletMetrics;
-use crate::lease::{Election, Timing, lease_name};
 use crate::logging::LogLevel;
 use crate::rights;
 use crate::shutdown::Shutdown;
+use leadership::Leadership;
 
 /// Time between SIGTERM and giving up on what is under way. Less than the pod's grace period.
 const GRACE: Duration = Duration::from_secs(10);
@@ -61,9 +60,12 @@ pub struct RunArgs {
     /// The addresses of this pod's node, joined by commas.
     #[arg(long, env = "HOST_IPS", value_delimiter = ',')]
     pub host_ips: Vec<IpAddr>,
-    /// Tells replicas apart: the pod's name.
+    /// The pod's name, by which people tell replicas apart.
     #[arg(long, env = "POD_NAME", default_value = "")]
-    pub identity: String,
+    pub pod: String,
+    /// The pod's UID: one that was made again under its name is another, though the old one may still run somewhere.
+    #[arg(long, env = "POD_UID", default_value = "")]
+    pub pod_uid: String,
     /// Where the own door listens: health, metrics, log level.
     #[arg(long, env = "ADMIN_ADDRESS", default_value = "0.0.0.0:8080")]
     pub admin: SocketAddr,
@@ -129,7 +131,8 @@ pub async fn run(args: RunArgs, log_level: LogLevel) -> anyhow::Result<()> {
         renewing::start(&args, &config, &host, &shutdown)?;
         let inside = clusters::inside(&args, &config).await?;
         let settings = clusters::settings(&args, &config, &host, &inside).await?;
-        let leading = leadership(&args, &config, &host, &shutdown);
+        let leadership = Leadership::begin(&args, &config, &host, &shutdown);
+        let leading = leadership.leading.clone();
         let started = Engine::start(
             settings.clone(),
             kinds::enabled(&config),
@@ -141,6 +144,7 @@ pub async fn run(args: RunArgs, log_level: LogLevel) -> anyhow::Result<()> {
             shutdown.asked().clone(),
         );
         let started = engine.get_or_init(|| started).clone();
+        let campaign = leadership.when_fit(started.clone(), inside.clone());
         let servers = nodes::serve(
             &args,
             &settings,
@@ -153,67 +157,41 @@ pub async fn run(args: RunArgs, log_level: LogLevel) -> anyhow::Result<()> {
         )?;
         let metrics_check = health.register("metrics-api", Gate::Notice);
         let measures = metrics_api::serve(&args, &config, &servers, &metrics_check).await;
-        let measured =
-            metrics_api::offer(inside.clone(), host.clone(), args.clone(), measures, metrics_check);
-        let dns = inside::keep_dns(inside.clone(), config.clone(), started.clone(), dns_check);
-        let exports = publish::keep(
-            host.clone(),
-            inside.client().clone(),
-            config.clone(),
-            args.clone(),
-            health.register("exports", Gate::Notice),
-        );
-        let webhooks = central_admission::keep(
-            inside.clone(),
-            config.clone(),
-            health.register("central-admission", Gate::Notice),
-        );
-        tokio::spawn(async move {
-            let mut leading = leading;
-            // Fails only when the syncer is stopping.
-            if leading.wait_for(|leads| *leads).await.is_ok() {
+        let exports_check = health.register("exports", Gate::Notice);
+        let webhooks_check = health.register("central-admission", Gate::Notice);
+        let mirror = started.clone();
+        tokio::spawn(leadership::while_leading(leading, move || {
+            let dns =
+                inside::keep_dns(inside.clone(), config.clone(), mirror.clone(), dns_check.clone());
+            let exports = publish::keep(
+                host.clone(),
+                inside.client().clone(),
+                config.clone(),
+                args.clone(),
+                exports_check.clone(),
+            );
+            let webhooks =
+                central_admission::keep(inside.clone(), config.clone(), webhooks_check.clone());
+            let measured = metrics_api::offer(
+                inside.clone(),
+                host.clone(),
+                args.clone(),
+                measures,
+                metrics_check.clone(),
+            );
+            async move {
                 tokio::join!(dns, exports, webhooks, measured);
             }
-        });
-        anyhow::Ok((started, servers))
+        }));
+        anyhow::Ok((started, servers, campaign))
     };
-    let (engine, servers) = tokio::select! {
+    let (engine, servers, campaign) = tokio::select! {
         done = work => done?,
         () = shutdown.asked().cancelled() => return Ok(()),
     };
     shutdown.asked().cancelled().await;
-    // What is being written ends within seconds, streams by themselves or when time is up.
-    tokio::join!(engine.finish(), servers.finish());
+    // What is being written ends within seconds, streams by themselves or when time is up. Who led gives that back at
+    // once: another need not wait.
+    let (_given_back, (), ()) = tokio::join!(campaign, engine.finish(), servers.finish());
     Ok(())
-}
-
-/// Tells whether this replica leads. One replica always does, and writes no lease: it would be the only thing that an
-/// idle virtual cluster writes.
-fn leadership(
-    args: &RunArgs,
-    config: &Config,
-    host: &Api,
-    shutdown: &Shutdown,
-) -> watch::Receiver<bool> {
-    let available = &config.control_plane.stateful_set.high_availability;
-    if available.replicas <= 1 {
-        return watch::Sender::new(true).subscribe();
-    }
-    let seconds = |number: u32| Duration::from_secs(number.into());
-    let timing = Timing {
-        duration: seconds(available.lease_duration),
-        renew_within: seconds(available.renew_deadline),
-        renew_every: seconds(available.retry_period),
-        look_every: seconds(available.retry_period),
-    };
-    let election = Election::new(
-        host.client().clone(),
-        &args.namespace,
-        &lease_name(&args.name),
-        &args.identity,
-        timing,
-    );
-    let (leading, campaign) = election.start(shutdown.asked().clone());
-    tokio::spawn(campaign);
-    leading
 }

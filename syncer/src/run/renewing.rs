@@ -93,7 +93,7 @@ async fn follow(
 /// at its start only, and nobody else can start a container again.
 async fn restart_pod(args: &RunArgs, host: &Api, shutdown: &Shutdown) {
     let namespace = Namespace::new(host.client().clone(), &args.namespace);
-    let delete = async || match namespace.get("pods", &args.identity).await? {
+    let delete = async || match namespace.get("pods", &args.pod).await? {
         Some(pod) => namespace.delete("pods", &pod).await,
         None => Ok(()),
     };

@@ -85,7 +85,8 @@ pub fn lease(rig: &Rig) {
         let stop = CancellationToken::new();
         let host = rig.sides.host.clone();
         let election = Election::new(host, namespace, &name, identity, Timing::default());
-        let (leads, run) = election.start(stop.clone());
+        let fit = tokio::sync::watch::Sender::new(true);
+        let (leads, run) = election.start(fit.subscribe(), stop.clone());
         (leads, stop, rig.runtime.spawn(run))
     };
     rig.runtime.block_on(async {

@@ -47,8 +47,10 @@
     periodSeconds: 10
     timeoutSeconds: 5
     failureThreshold: 6
+  # Of several pods each is for its API server's sake: they are reached as long as that is ready, whatever becomes of the
+  # syncer after it has started. One pod is reached anyway.
   readinessProbe:
-    httpGet: { path: /readyz, port: metrics }
+    httpGet: { path: {{ gt (int .Values.controlPlane.statefulSet.highAvailability.replicas) 1 | ternary "/startedz" "/readyz" }}, port: metrics }
     periodSeconds: 1
     timeoutSeconds: 3
     failureThreshold: 5

@@ -1,5 +1,6 @@
 //! One file a promise, or a few that belong together.
 
+mod available;
 mod bad_input;
 mod certificates;
 mod changed;
@@ -108,6 +109,8 @@ pub fn all() -> Vec<Promise> {
         stores::EXTERNAL_ETCD,
         stores::POSTGRESQL,
         stores::MYSQL,
+        available::ETCD,
+        available::DATABASE,
     ]
 }
 

@@ -1,5 +1,7 @@
 //! Nodes as the virtual cluster sees them.
 
+use std::collections::BTreeSet;
+
 use anyhow::{Context as _, Result, ensure};
 use serde_json::json;
 
@@ -17,15 +19,18 @@ pub const PROMISE: Promise = Promise {
 async fn run(world: World) -> Result<()> {
     let cluster = world.create("nodes").await?;
     let default = cluster.space("default");
-    // Two pods that keep apart use both real nodes.
+    // Two pods that keep apart use two nodes.
     let apart = json!({ "affinity": { "podAntiAffinity": { "requiredDuringSchedulingIgnoredDuringExecution": [{
         "topologyKey": "kubernetes.io/hostname", "labelSelector": { "matchLabels": { "app": "apart" } },
     }]}}});
     let pods = sample::deployment("apart", 2, sample::script("sleep 100000"));
     default.apply(&sample::with(pods, "/spec/template/spec", apart)).await?;
     default.rolled_out("deployment/apart").await?;
+    let pods = cluster.inside.list(kind::PODS, "", "").await?;
+    let used: BTreeSet<&str> = pods.iter().map(|pod| text(pod, "/spec/nodeName")).collect();
     let nodes = cluster.inside.list(kind::NODES, "", "").await?;
-    ensure!(nodes.len() == 2, "there are {} nodes", nodes.len());
+    let shown: BTreeSet<&str> = nodes.iter().map(|node| text(node, "/metadata/name")).collect();
+    ensure!(shown == used && used.len() >= 2, "there are {shown:?}, pods are on {used:?}");
     let pod = default.list(kind::PODS, "app=apart").await?;
     let pod = pod.first().context("there is no pod")?;
     let pod = text(pod, "/metadata/name");

@@ -114,6 +114,12 @@ fn elsewhere() -> Value {
 }
 
 async fn database(world: World, engine: Engine) -> Result<()> {
+    let (_server, wish) = in_a_database(&world, engine).await?;
+    keeps_its_objects(&world.create_with("database", &wish).await?).await
+}
+
+/// Starts a database, and answers how a virtual cluster comes to use it for as long as it runs.
+pub(super) async fn in_a_database(world: &World, engine: Engine) -> Result<(Server, Wish)> {
     let server = Server::start(engine, world.bed().layout.root_ip()).await?;
     let host = world.host_namespace("database").await?;
     host.apply(&sample::secret("database", json!({ "where": server.data_source }))).await?;
@@ -124,9 +130,7 @@ async fn database(world: World, engine: Engine) -> Result<()> {
         "tlsSecret": "database-tls",
     });
     let wish = with_store(json!({ "database": { "external": external } }));
-    let cluster =
-        world.create_with("database", &Wish { namespace: Some(host.name.clone()), ..wish }).await?;
-    keeps_its_objects(&cluster).await
+    Ok((server, Wish { namespace: Some(host.name), ..wish }))
 }
 
 /// Makes something, takes the control plane away, and looks whether it is still there.
@@ -157,7 +161,7 @@ fn member(cluster: &VirtualCluster, number: u32) -> String {
 }
 
 /// Takes a pod away without a warning, and waits until another stands in for it.
-async fn lose(cluster: &VirtualCluster, pod: &str) -> Result<()> {
+pub(super) async fn lose(cluster: &VirtualCluster, pod: &str) -> Result<()> {
     let before = cluster.host.get(kind::PODS, pod).await?;
     cluster.host.kubectl(&["delete", "pod", pod, "--force", "--grace-period=0"]).await?;
     holds(&format!("another {pod} is ready"), || async {
