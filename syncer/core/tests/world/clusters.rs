@@ -123,20 +123,30 @@ impl Clusters {
     fn judge_store(&mut self) {
         let found =
             self.virt.get(&NAMESPACES, &Key::cluster("kube-system")).map(|of| of.uid().to_owned());
-        let own = Key::new(&self.settings.host_namespace, &self.settings.name);
-        let noted = self
-            .host
-            .get(&SERVICES, &own)
-            .and_then(|service| service.annotation(labels::STORE_UID));
+        let own = self.settings.api_service();
+        let service = self.host.get(&SERVICES, &own).cloned();
+        let note = |key| service.as_ref().and_then(|service| service.annotation(key));
         let highest = self.memory.every(Side::Host).filter_map(|(_, object)| {
             object.annotation(labels::OBJECT_VERSION)?.parse::<u64>().ok()
         });
         let highest = highest.max().unwrap_or(0);
-        if noted.is_some() && noted != found.as_deref() {
-            self.memory.read_only = Some("the virtual store is another one".to_owned());
+        let noted = note(labels::STORE_UID);
+        let before = note(labels::READ_ONLY).map(str::to_owned);
+        let reason = if before.is_some() {
+            before.clone()
+        } else if noted.is_some() && noted != found.as_deref() {
+            Some("the virtual store is another one".to_owned())
         } else if self.virt.version() < highest {
-            self.memory.read_only = Some("the virtual store is older than host objects".to_owned());
+            Some("the virtual store is older than host objects".to_owned())
+        } else {
+            None
+        };
+        // A restart knows, although the object that noted the highest version may be gone by then.
+        if let (None, Some(reason), Some(mut service)) = (before, &reason, service) {
+            service.set(&["metadata", "annotations", labels::READ_ONLY], reason.as_str());
+            self.host.seed(&SERVICES, service);
         }
+        self.memory.read_only = reason;
     }
 
     /// Delivers what the watches have to tell.
