@@ -10,10 +10,15 @@
     reason = "a test says what it expects by panicking"
 )]
 
+mod distros;
 mod exposure;
 mod isolation;
+mod k0s;
+mod k3s;
+mod pod;
 mod policies;
 mod reach;
 mod render;
 mod rights;
 mod sleep;
+mod stores;

@@ -25,6 +25,20 @@ pub fn chart_on(values: &str, apis: &[&str]) -> Vec<Value> {
     vcluster_config::manifests("the chart", &out).unwrap().into_iter().flat_map(items).collect()
 }
 
+/// The objects of the chart with values that are written as JSON.
+#[track_caller]
+pub fn render(values: &Value) -> Vec<Value> {
+    chart(&values.to_string())
+}
+
+/// What helm says when the chart refuses these values.
+#[track_caller]
+pub fn refused(values: &Value) -> String {
+    let (well, _, said) = helm(&values.to_string(), &[]);
+    assert!(!well, "{values} is not refused");
+    said
+}
+
 /// What is in a list, as helm and kubectl see it.
 fn items(object: Value) -> Vec<Value> {
     match object["items"].as_array() {
@@ -64,6 +78,10 @@ pub fn of_kind<'a>(objects: &'a [Value], kind: &str) -> Vec<&'a Value> {
 /// One object.
 #[track_caller]
 pub fn one<'a>(objects: &'a [Value], kind: &str, name: &str) -> &'a Value {
-    let named = of_kind(objects, kind).into_iter().find(|it| it["metadata"]["name"] == name);
-    named.unwrap_or_else(|| panic!("there is no {kind} {name}"))
+    find(objects, kind, name).unwrap_or_else(|| panic!("there is no {kind} {name}"))
+}
+
+/// One object, if the chart makes it.
+pub fn find<'a>(objects: &'a [Value], kind: &str, name: &str) -> Option<&'a Value> {
+    of_kind(objects, kind).into_iter().find(|it| it["metadata"]["name"] == name)
 }

@@ -3,7 +3,8 @@
 use serde_json::{Value, json};
 use vcluster_config::images::K3S_RELEASES;
 
-use crate::render::{args, as_before, container, containers, refused, render};
+use crate::pod::{args, as_before, container, containers};
+use crate::render::{refused, render};
 
 /// Flags of `k3s server`. Source: <https://docs.k3s.io/cli/server>.
 const FLAGS: &str = include_str!("k3s.flags");

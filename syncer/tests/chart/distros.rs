@@ -3,7 +3,8 @@
 use serde_json::{Value, json};
 use vcluster_config::images::{EKS_RELEASES, EKS_VERSION, KUBERNETES_VERSION};
 
-use crate::render::{container, render};
+use crate::pod::container;
+use crate::render::render;
 
 const PROGRAMS: [&str; 2] = ["kube-apiserver", "kube-controller-manager"];
 

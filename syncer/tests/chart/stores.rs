@@ -3,7 +3,8 @@
 use serde_json::{Value, json};
 use vcluster_config::images::{EKS_ETCD_VERSION, ETCD_VERSION};
 
-use crate::render::{container, containers, find, object, refused, render};
+use crate::pod::{container, containers};
+use crate::render::{find, one, refused, render};
 
 fn with_store(store: &Value) -> Value {
     json!({ "controlPlane": { "backingStore": store } })
@@ -35,7 +36,7 @@ fn sqlite_is_the_default_and_lies_on_a_claim() {
         containers(&objects),
         ["kine", "kube-apiserver", "syncer", "kube-controller-manager"]
     );
-    let set = object(&objects, "StatefulSet", "my-vc");
+    let set = one(&objects, "StatefulSet", "my-vc");
     assert_eq!(set["spec"]["volumeClaimTemplates"][0]["metadata"]["name"], "data");
     assert!(find(&objects, "StatefulSet", "my-vc-etcd").is_none());
     let api_server = container(&objects, "kube-apiserver");
@@ -46,7 +47,7 @@ fn sqlite_is_the_default_and_lies_on_a_claim() {
 fn etcd_is_deployed_beside_a_control_plane_without_a_claim() {
     let objects = render(&deployed(1));
     assert_eq!(containers(&objects), ["kube-apiserver", "syncer", "kube-controller-manager"]);
-    let set = object(&objects, "StatefulSet", "my-vc");
+    let set = one(&objects, "StatefulSet", "my-vc");
     assert!(set["spec"].get("volumeClaimTemplates").is_none(), "its data is etcd's");
 
     let api_server = container(&objects, "kube-apiserver");
@@ -68,7 +69,7 @@ fn etcd_is_deployed_beside_a_control_plane_without_a_claim() {
 #[test]
 fn members_of_etcd_know_each_other_and_trust_only_certificates() {
     let objects = render(&deployed(3));
-    let set = object(&objects, "StatefulSet", "my-vc-etcd");
+    let set = one(&objects, "StatefulSet", "my-vc-etcd");
     assert_eq!(set["spec"]["replicas"], 3);
     let pod = &set["spec"]["template"]["spec"];
     let etcd = &pod["containers"][0];
@@ -96,19 +97,19 @@ fn members_of_etcd_know_each_other_and_trust_only_certificates() {
     assert_eq!(given, read);
     assert_eq!(pod["automountServiceAccountToken"], false);
 
-    let budget = object(&objects, "PodDisruptionBudget", "my-vc-etcd");
+    let budget = one(&objects, "PodDisruptionBudget", "my-vc-etcd");
     assert_eq!(budget["spec"]["maxUnavailable"], 1);
     let labels = &set["spec"]["template"]["metadata"]["labels"];
     for selector in [
         &budget["spec"]["selector"]["matchLabels"],
         &set["spec"]["selector"]["matchLabels"],
-        &object(&objects, "Service", "my-vc-etcd")["spec"]["selector"],
-        &object(&objects, "Service", "my-vc-etcd-headless")["spec"]["selector"],
+        &one(&objects, "Service", "my-vc-etcd")["spec"]["selector"],
+        &one(&objects, "Service", "my-vc-etcd-headless")["spec"]["selector"],
     ] {
         assert_eq!(selector, labels);
     }
     // The Services of the API server must not lead to etcd.
-    assert_ne!(&object(&objects, "Service", "my-vc")["spec"]["selector"], labels);
+    assert_ne!(&one(&objects, "Service", "my-vc")["spec"]["selector"], labels);
     let endpoints = argument(container(&objects, "kube-apiserver"), "etcd-servers");
     assert_eq!(endpoints.split(',').count(), 3);
 }
@@ -116,7 +117,7 @@ fn members_of_etcd_know_each_other_and_trust_only_certificates() {
 #[test]
 fn etcd_runs_without_rights() {
     let objects = render(&deployed(3));
-    let pod = &object(&objects, "StatefulSet", "my-vc-etcd")["spec"]["template"]["spec"];
+    let pod = &one(&objects, "StatefulSet", "my-vc-etcd")["spec"]["template"]["spec"];
     assert_eq!(pod["securityContext"]["runAsNonRoot"], true);
     assert_eq!(pod["securityContext"]["seccompProfile"]["type"], "RuntimeDefault");
     let context = &pod["containers"][0]["securityContext"];
@@ -138,7 +139,7 @@ fn options_of_etcd_reach_its_pods() {
     });
     values["controlPlane"]["backingStore"]["etcd"]["deploy"]["statefulSet"] = set;
     let objects = render(&values);
-    let set = object(&objects, "StatefulSet", "my-vc-etcd");
+    let set = one(&objects, "StatefulSet", "my-vc-etcd");
     let claim = &set["spec"]["volumeClaimTemplates"][0]["spec"];
     assert_eq!(claim["storageClassName"], "fast");
     assert_eq!(claim["resources"]["requests"]["storage"], "1Gi");
@@ -164,7 +165,7 @@ fn etcd_is_the_distributions_own() {
     values["controlPlane"]["distro"] = json!({ "eks": { "enabled": true } });
     let image = |values: &Value| {
         let objects = render(values);
-        let set = object(&objects, "StatefulSet", "my-vc-etcd");
+        let set = one(&objects, "StatefulSet", "my-vc-etcd");
         set["spec"]["template"]["spec"]["containers"][0]["image"].clone()
     };
     let eks = format!("public.ecr.aws/eks-distro/etcd-io/etcd:{EKS_ETCD_VERSION}");
@@ -186,11 +187,11 @@ fn a_database_elsewhere_is_told_to_kine_in_a_secret() {
     let endpoint = env.iter().find(|env| env["name"] == "KINE_ENDPOINT").unwrap();
     let from = &endpoint["valueFrom"]["secretKeyRef"];
     assert_eq!(from, &json!({ "name": "vc-database-my-vc", "key": "dataSource" }));
-    object(&objects, "Secret", "vc-database-my-vc");
+    one(&objects, "Secret", "vc-database-my-vc");
     for object in objects.iter().filter(|object| object["kind"] != "Secret") {
         assert!(!object.to_string().contains("xyzzy"), "the password is in {}", object["kind"]);
     }
-    let set = object(&objects, "StatefulSet", "my-vc");
+    let set = one(&objects, "StatefulSet", "my-vc");
     assert!(set["spec"].get("volumeClaimTemplates").is_none());
     let volumes = set["spec"]["template"]["spec"]["volumes"].as_array().unwrap();
     assert!(volumes.iter().any(|volume| volume["secret"]["secretName"] == "db-tls"));
@@ -240,19 +241,19 @@ fn several_control_planes_take_turns_and_spread() {
     let mut values = deployed(3);
     values["controlPlane"]["statefulSet"] = json!({ "highAvailability": { "replicas": 3 } });
     let objects = render(&values);
-    let set = object(&objects, "StatefulSet", "my-vc");
+    let set = one(&objects, "StatefulSet", "my-vc");
     assert_eq!(set["spec"]["replicas"], 3);
     let spread = &set["spec"]["template"]["spec"]["topologySpreadConstraints"][0];
     assert_eq!(spread["topologyKey"], "kubernetes.io/hostname");
     assert_eq!(argument(container(&objects, "kube-controller-manager"), "leader-elect"), "true");
-    let service = object(&objects, "Service", "my-vc");
+    let service = one(&objects, "Service", "my-vc");
     assert_eq!(service["spec"]["publishNotReadyAddresses"], false);
-    let rules = object(&objects, "Role", "vc-my-vc")["rules"].as_array().unwrap();
+    let rules = one(&objects, "Role", "vc-my-vc")["rules"].as_array().unwrap();
     assert!(rules.iter().any(|rule| rule["resources"] == json!(["leases"])));
     let ready = &container(&objects, "syncer")["readinessProbe"]["httpGet"]["path"];
     assert_eq!(ready, "/startedz", "the API is reached whatever becomes of the syncer");
 
-    let budget = object(&objects, "PodDisruptionBudget", "my-vc");
+    let budget = one(&objects, "PodDisruptionBudget", "my-vc");
     assert_eq!(budget["spec"]["maxUnavailable"], 1);
     assert_eq!(budget["spec"]["selector"]["matchLabels"], set["spec"]["selector"]["matchLabels"]);
     values["controlPlane"]["advanced"] = json!({ "podDisruptionBudget": { "enabled": false } });
@@ -262,13 +263,13 @@ fn several_control_planes_take_turns_and_spread() {
 #[test]
 fn one_control_plane_takes_no_turns() {
     let objects = render(&deployed(3));
-    let spec = &object(&objects, "StatefulSet", "my-vc")["spec"];
+    let spec = &one(&objects, "StatefulSet", "my-vc")["spec"];
     assert_eq!(spec["replicas"], 1);
     assert!(spec["template"]["spec"].get("topologySpreadConstraints").is_none());
     assert!(find(&objects, "PodDisruptionBudget", "my-vc").is_none(), "it would block drains");
     let ready = &container(&objects, "syncer")["readinessProbe"]["httpGet"]["path"];
     assert_eq!(ready, "/readyz");
-    let rules = object(&objects, "Role", "vc-my-vc")["rules"].as_array().unwrap();
+    let rules = one(&objects, "Role", "vc-my-vc")["rules"].as_array().unwrap();
     assert!(!rules.iter().any(|rule| rule["resources"] == json!(["leases"])));
 }
 

@@ -5,7 +5,8 @@ use base64::prelude::BASE64_STANDARD;
 use serde_json::{Value, json};
 use vcluster_config::images::K0S_RELEASES;
 
-use crate::render::{args, as_before, container, containers, object, refused, render};
+use crate::pod::{args, as_before, container, containers};
+use crate::render::{one, refused, render};
 
 /// Components that can be turned off, with the minor that has them first. Source:
 /// <https://docs.k0sproject.io/stable/cli/k0s_controller/> and the same page of earlier releases.
@@ -37,7 +38,7 @@ fn with_k0s(more: Value) -> Value {
 
 /// The ClusterConfig, before the syncer fills its gaps.
 fn told(objects: &[Value]) -> Value {
-    let secret = &object(objects, "Secret", "vc-config-my-vc")["data"];
+    let secret = &one(objects, "Secret", "vc-config-my-vc")["data"];
     let text = BASE64_STANDARD.decode(secret["k0s.json"].as_str().unwrap()).unwrap();
     serde_json::from_slice(&text).unwrap()
 }
@@ -105,7 +106,7 @@ fn stores_become_storage() {
         rendered(json!({ "database": { "external": { "enabled": true, "dataSource": source } } }));
     let told = told(&objects);
     assert_eq!(told["spec"]["storage"]["kine"]["dataSource"], "$(DATA_SOURCE)");
-    let set = object(&objects, "StatefulSet", "my-vc");
+    let set = one(&objects, "StatefulSet", "my-vc");
     let init = &set["spec"]["template"]["spec"]["initContainers"][0]["env"];
     let variable = init.as_array().unwrap().iter().find(|it| it["name"] == "DATA_SOURCE").unwrap();
     assert_eq!(variable["valueFrom"]["secretKeyRef"]["name"], "vc-database-my-vc");
