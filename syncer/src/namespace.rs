@@ -1,10 +1,15 @@
 //! The control-plane namespace: plain requests for the few objects that the control plane keeps for itself.
 
+use std::time::Duration;
+
 use futures::{Stream, StreamExt as _};
 use http::{HeaderValue, Method, Request, StatusCode, header};
 use kube::Client;
 use kube::core::WatchEvent;
 use serde_json::Value;
+
+/// The longest that an answer may take; watches last.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// The host namespace that a virtual cluster lives in.
 #[derive(Clone)]
@@ -195,7 +200,8 @@ impl Namespace {
             .header(header::CONTENT_TYPE, HeaderValue::from_static(form))
             .body(body)
             .map_err(kube::Error::HttpError)?;
-        self.client.request(request).await
+        let answer = tokio::time::timeout(PATIENCE, self.client.request(request)).await;
+        answer.unwrap_or_else(|_| Err(kube::Error::Service("no answer within 30 s".into())))
     }
 
     fn path(&self, kind: &str, name: &str) -> String {

@@ -14,6 +14,7 @@ use std::time::Duration;
 
 use http::{Request, Uri};
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
+use hyper_timeout::TimeoutConnector;
 use hyper_util::client::legacy::{self, connect::HttpConnector};
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use kube::client::Body;
@@ -24,8 +25,10 @@ use tower::ServiceBuilder;
 use bearer::Bearer;
 use trust::Trust;
 
-/// How long a server may take to accept a connection.
+/// How long a server may take to accept a connection, TLS included.
 const CONNECT: Duration = Duration::from_secs(5);
+/// How long what was sent may be without a sign that it arrived.
+const UNHEARD: Duration = Duration::from_secs(60);
 /// How long a connection that nobody uses is kept.
 const IDLE: Duration = Duration::from_secs(60);
 
@@ -148,19 +151,23 @@ impl Access {
         Ok(kube::Client::new(service, "default"))
     }
 
-    fn connector(&self) -> Result<HttpsConnector<HttpConnector>, AccessError> {
+    fn connector(&self) -> Result<TimeoutConnector<HttpsConnector<HttpConnector>>, AccessError> {
         let mut connector = HttpConnector::new();
         connector.enforce_http(false);
         connector.set_nodelay(true);
-        connector.set_connect_timeout(Some(CONNECT));
+        connector.set_tcp_user_timeout(Some(UNHEARD));
         connector.set_keepalive(Some(KEEPALIVE.idle));
         connector.set_keepalive_interval(Some(KEEPALIVE.interval));
         connector.set_keepalive_retries(Some(KEEPALIVE.retries));
-        Ok(HttpsConnectorBuilder::new()
+        let connector = HttpsConnectorBuilder::new()
             .with_tls_config(self.tls()?)
             .https_or_http()
             .enable_http1()
-            .wrap_connector(connector))
+            .wrap_connector(connector);
+        // A server that accepts and then says nothing counts as one that does not accept.
+        let mut connector = TimeoutConnector::new(connector);
+        connector.set_connect_timeout(Some(CONNECT));
+        Ok(connector)
     }
 
     fn tls(&self) -> Result<rustls::ClientConfig, AccessError> {

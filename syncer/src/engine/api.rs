@@ -12,6 +12,9 @@ use vcluster_syncer_core::{Key, Object, PatchForm, Resource, Side};
 
 use super::parse;
 
+/// The longest that a whole answer may take; the watches of [`Api::watch`] have their own measure.
+const PATIENCE: Duration = Duration::from_secs(60);
+
 /// One API server.
 #[derive(Clone)]
 pub struct Api {
@@ -215,13 +218,14 @@ impl Api {
         body: Option<&Value>,
         form: Option<&str>,
     ) -> Result<Bytes, ApiError> {
-        let response = self.respond(verb, uri, body, form).await?;
-        let collected = response
-            .into_body()
-            .collect()
-            .await
-            .map_err(|error| ApiError::Transport(chain(&error)))?;
-        Ok(collected.to_bytes())
+        let answer = async {
+            let response = self.respond(verb, uri, body, form).await?;
+            let body = response.into_body().collect().await;
+            body.map(|body| body.to_bytes()).map_err(|error| ApiError::Transport(chain(&error)))
+        };
+        tokio::time::timeout(PATIENCE, answer).await.unwrap_or_else(|_| {
+            Err(ApiError::Transport(format!("no answer within {} s", PATIENCE.as_secs())))
+        })
     }
 
     async fn respond(

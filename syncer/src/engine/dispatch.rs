@@ -19,6 +19,9 @@ use super::state::State;
 /// queue at the servers.
 const FLIGHTS: usize = 16;
 
+/// When a host name that somebody else has is looked at again.
+const TAKEN_AGAIN: Duration = Duration::from_secs(30);
+
 /// What a decision leads to.
 enum Job {
     /// Carry out these writes.
@@ -171,6 +174,13 @@ async fn fly(shared: &Shared, Flight { key, job, since }: Flight) {
         Job::Read(side, kind, object) => match apply::reread(shared, side, kind, &object).await {
             Ok(found) => {
                 let mut state = shared.state();
+                let foreign = side == Side::Host
+                    && found.as_ref().is_some_and(|found| !state.is_owned_by(kind, found, key));
+                if foreign {
+                    // Nothing that is read again at once would change that.
+                    taken(shared, &mut state, key);
+                    return;
+                }
                 if side == Side::Host && found.is_none() {
                     state.absences.twin_read(key);
                 }
@@ -253,24 +263,26 @@ async fn reread_after(shared: &Shared, key: &PlanKey, op: &Op, error: &ApiError)
         }
     };
     let mut state = shared.state();
-    let taken = op.side == Side::Host
+    let foreign = op.side == Side::Host
         && matches!(op.act, Act::Create(_) | Act::WithTokens { .. })
         && found.as_ref().is_some_and(|object| !state.is_owned_by(op.kind, object, key));
-    if taken {
-        let message = "an object that does not belong to it has the name it would have on the host; \
-                       that object is left alone";
-        shared.notes.say(
-            &state,
-            key,
-            &Note { warning: true, reason: "SyncError", message: message.into() },
-        );
-        state.queue.fail(key, Some(Duration::from_secs(30)), Instant::now());
+    if foreign {
+        taken(shared, &mut state, key);
         return;
     }
     tracing::debug!(kind = %op.kind, key = %op.key, %error, "cache was behind");
     state.refresh(op.side, op.kind, &op.key, found);
     let again = state.queue.has_failed(key);
     state.queue.fail(key, (!again).then_some(Duration::ZERO), Instant::now());
+}
+
+/// Somebody else's object has the host name of this key, or ours lost its marks.
+fn taken(shared: &Shared, state: &mut State, key: &PlanKey) {
+    let message = "an object that does not belong to it has the name it would have on the host; \
+                   that object is left alone";
+    let note = Note { warning: true, reason: "SyncError", message: message.into() };
+    shared.notes.say(state, key, &note);
+    state.queue.fail(key, Some(TAKEN_AGAIN), Instant::now());
 }
 
 fn tell(shared: &Shared, state: &State, key: &PlanKey, op: &Op, message: &str) {

@@ -23,13 +23,17 @@ struct Awaited {
 pub struct Meanwhile {
     versions: Vec<Box<str>>,
     gone: Vec<Box<str>>,
+    /// A whole list was taken in. Either it holds what the write did, or the watch that begins with it will tell.
+    listed: bool,
 }
 
 impl Meanwhile {
-    /// Whether the watch was quicker than the answer: it delivered this version of the object, or its end.
+    /// Whether the cache need not be told: it heard of this version of the object, or of its end, or will.
     pub fn covers(&self, answer: &Object) -> bool {
         let has = |list: &[Box<str>], wanted: &str| list.iter().any(|have| **have == *wanted);
-        has(&self.versions, answer.resource_version()) || has(&self.gone, answer.uid())
+        self.listed
+            || has(&self.versions, answer.resource_version())
+            || has(&self.gone, answer.uid())
     }
 }
 
@@ -56,7 +60,7 @@ impl Echoes {
     pub fn expect_none(&mut self) {
         self.awaited.retain(|_, awaited| {
             awaited.version = None;
-            awaited.in_flight.is_some()
+            awaited.in_flight.as_mut().map(|meanwhile| meanwhile.listed = true).is_some()
         });
     }
 
@@ -119,5 +123,8 @@ mod tests {
         echoes.expect(&key, "7");
         echoes.expect_none();
         assert!(echoes.awaited.is_empty());
+        echoes.begin(&key);
+        echoes.expect_none();
+        assert!(echoes.end(&key).covers(&object), "a list has it, or the watch after it");
     }
 }

@@ -128,9 +128,10 @@ impl Shared {
         if self.gate.is_closed_in(round) {
             return Ok(());
         }
-        let store = self.virt.get(&NAMESPACES, &Key::cluster("kube-system")).await?;
+        let store =
+            apply::reread(self, Side::Virtual, &NAMESPACES, &Key::cluster("kube-system")).await?;
         let store = store.as_ref().map(Object::uid).unwrap_or_default().to_owned();
-        let service = self.host.get(&SERVICES, &self.own_service()).await?;
+        let service = apply::reread(self, Side::Host, &SERVICES, &self.own_service()).await?;
         let note =
             |key| service.as_ref().and_then(|service| service.annotation(key)).map(str::to_owned);
         let (noted_store, decision) = (note(labels::STORE_UID), note(labels::STORE_DECISION));
@@ -176,7 +177,9 @@ impl Shared {
     /// Notes that nothing is written, so that a restart knows, unless someone has decided meanwhile.
     async fn note_read_only(&self, reason: &str, decided: Option<&str>) -> Result<(), ApiError> {
         loop {
-            let Some(service) = self.host.get(&SERVICES, &self.own_service()).await? else {
+            let Some(service) =
+                apply::reread(self, Side::Host, &SERVICES, &self.own_service()).await?
+            else {
                 return Ok(());
             };
             let note = |key| service.annotation(key);

@@ -34,6 +34,11 @@ impl Hot {
         if self.0.len() > MOST { self.0.pop_front() } else { None }
     }
 
+    /// The one that has been longest.
+    pub fn longest(&self) -> Option<Key> {
+        self.0.front().cloned()
+    }
+
     /// How many.
     #[cfg(test)]
     pub fn len(&self) -> usize {

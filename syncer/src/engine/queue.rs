@@ -37,6 +37,8 @@ struct Slot {
     in_flight: bool,
     /// It changed while in flight: plan again after landing.
     dirty: bool,
+    /// Its last flight did not wait its turn: the next one does.
+    hurried: bool,
     failures: u32,
     timer: Option<Instant>,
     since: Option<Instant>,
@@ -155,8 +157,13 @@ impl Queue {
         slot.in_flight = false;
         if std::mem::take(&mut slot.dirty) {
             slot.queued = true;
-            // Before those that wait: its objects are still parsed, and what was begun is better ended.
-            self.ready.push_front(key.clone());
+            // Before those that wait: its objects are still parsed, and what was begun is better ended. But whoever
+            // changes all the time must not keep the others waiting.
+            slot.hurried = !slot.hurried;
+            match slot.hurried {
+                true => self.ready.push_front(key.clone()),
+                false => self.ready.push_back(key.clone()),
+            }
         } else if slot.timer.is_none() && slot.failures == 0 {
             self.slots.remove(key);
         }
@@ -198,6 +205,22 @@ mod tests {
         queue.land(&key("a"));
         assert_eq!(queue.pop(now), None);
         assert!(queue.slots.is_empty());
+    }
+
+    #[test]
+    fn who_changes_all_the_time_does_not_keep_others_waiting() {
+        let (mut queue, now) = (Queue::default(), Instant::now());
+        ["busy", "a", "b"].into_iter().for_each(|name| queue.push(key(name)));
+        let mut order = Vec::new();
+        while order.len() < 6 {
+            let Some((next, _)) = queue.pop(now) else { break };
+            order.push(next.key.name().to_owned());
+            if order.last().is_some_and(|name| name == "busy") {
+                queue.push(next.clone());
+            }
+            queue.land(&next);
+        }
+        assert_eq!(order, ["busy", "busy", "a", "b", "busy", "busy"]);
     }
 
     #[test]

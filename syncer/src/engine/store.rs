@@ -42,8 +42,8 @@ pub enum Lane {
 enum Body {
     /// Only the identity is kept.
     None,
-    /// Just parsed, and likely to be looked at again at once.
-    Hot(Object),
+    /// Just parsed, and likely to be looked at again at once. If it came from its resting form, that is kept too.
+    Hot(Object, Option<Packed>),
     /// At rest, in a fraction of the parsed form's size.
     Cold(Packed),
 }
@@ -99,7 +99,10 @@ impl Store {
             && let Body::Cold(packed) = &entry.body
             && let Some(object) = packed.object()
         {
-            entry.body = Body::Hot(object);
+            entry.body = match std::mem::replace(&mut entry.body, Body::None) {
+                Body::Cold(packed) => Body::Hot(object, Some(packed)),
+                _ => Body::Hot(object, None),
+            };
             self.hot.touch(key);
         }
         self.cool();
@@ -130,6 +133,9 @@ impl Store {
     /// Takes in a whole list. Returns the keys that changed, came or went.
     pub fn replace(&mut self, lane: Lane, changes: Vec<Change>) -> Vec<Key> {
         self.echoes.expect_none();
+        while let Some(longest) = self.hot.longest() {
+            self.rest(&longest);
+        }
         let mut changed = Vec::new();
         let (mut before, others): (BTreeMap<_, _>, _) = std::mem::take(&mut self.entries)
             .into_iter()
@@ -177,7 +183,7 @@ impl Store {
             && let Some(mut object) = entry.object()
         {
             object.set(path, value);
-            entry.body = Body::Hot(object);
+            entry.body = Body::Hot(object, None);
             self.hot.touch(key);
         }
         self.cool();
@@ -221,8 +227,8 @@ impl Store {
     /// Folds an object to its resting form, after it has been looked at.
     pub fn rest(&mut self, key: &Key) {
         if let Some(entry) = self.entries.get_mut(key)
-            && let Body::Hot(object) = &entry.body
-            && let Some(packed) = Packed::new(object)
+            && let Body::Hot(object, packed) = &mut entry.body
+            && let Some(packed) = packed.take().or_else(|| Packed::new(object))
         {
             entry.body = Body::Cold(packed);
         }
@@ -245,7 +251,7 @@ impl Store {
                     uid: object.uid().into(),
                     version: object.resource_version().into(),
                     lane,
-                    body: Body::Hot(object),
+                    body: Body::Hot(object, None),
                 }
             }
             Change::Exists(identity) => Entry {
@@ -276,7 +282,7 @@ impl Entry {
     pub fn object(&self) -> Option<Object> {
         match &self.body {
             Body::None => None,
-            Body::Hot(object) => Some(object.clone()),
+            Body::Hot(object, _) => Some(object.clone()),
             Body::Cold(packed) => packed.object(),
         }
     }

@@ -111,9 +111,14 @@ pub async fn while_leading<F: Future<Output = ()>>(
     duties: impl Fn() -> F,
 ) {
     while leading.wait_for(|leads| *leads).await.is_ok() {
-        let deposed = leading.wait_for(|leads| !*leads);
+        let deposed = async {
+            // A single replica has nobody who could depose it.
+            if leading.wait_for(|leads| !*leads).await.is_err() {
+                std::future::pending::<()>().await;
+            }
+        };
         tokio::select! {
-            _ = deposed => {}
+            () = deposed => {}
             () = async { duties().await; std::future::pending().await } => {}
         }
     }
@@ -124,6 +129,19 @@ mod tests {
     use std::sync::atomic::{AtomicU32, Ordering};
 
     use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn who_leads_alone_begins_its_duties_once() {
+        let begun = std::sync::Arc::new(AtomicU32::new(0));
+        let count = std::sync::Arc::clone(&begun);
+        let alone = watch::Sender::new(true).subscribe();
+        tokio::spawn(while_leading(alone, move || {
+            count.fetch_add(1, Ordering::Relaxed);
+            sleep(Duration::from_secs(1))
+        }));
+        sleep(Duration::from_secs(60)).await;
+        assert_eq!(begun.load(Ordering::Relaxed), 1);
+    }
 
     #[tokio::test(start_paused = true)]
     async fn duties_are_done_while_it_leads_and_no_longer() {

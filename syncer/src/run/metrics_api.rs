@@ -8,7 +8,7 @@
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
-use anyhow::{Context as _, bail};
+use anyhow::Context as _;
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use serde_json::{Value, json};
@@ -35,8 +35,11 @@ const READER: &str = "vcluster:metrics-reader";
 
 /// Between two tries of what does not work.
 const AGAIN: Duration = Duration::from_secs(2);
-/// How often a host without a metrics-server is looked at again.
-const HOST_AGAIN: Duration = Duration::from_secs(60);
+/// How often is looked again at what somebody has to change.
+const LATER: Duration = Duration::from_secs(60);
+/// What a host's owner has to change.
+const NO_METRICS: &str =
+    "the host cluster serves no metrics (metrics.k8s.io): install metrics-server there";
 
 static API_SERVICES: Resource = Resource {
     group: "apiregistration.k8s.io",
@@ -81,24 +84,23 @@ pub async fn offer(inside: Api, host: Api, args: RunArgs, served: bool, check: C
     let mut said = String::new();
     loop {
         let done = async {
-            if !served || !host_measures(&host).await? {
-                withdraw(&inside).await?;
-                return anyhow::Ok(!served);
+            if !served {
+                return withdraw(&inside).await.map(|()| None);
             }
-            announce(&inside, &authority(&args, "ca.crt")?).await?;
-            Ok(true)
+            if !host_measures(&host).await? {
+                withdraw(&inside).await?;
+                return anyhow::Ok(Some(NO_METRICS.to_owned()));
+            }
+            announce(&inside, &authority(&args, "ca.crt")?).await
         };
         let (problem, again) = match done.await {
-            Ok(true) => {
+            Ok(None) => {
                 if served && !said.is_empty() {
                     check.ok();
                 }
                 return;
             }
-            Ok(false) => {
-                let none = "the host cluster serves no metrics (metrics.k8s.io): install metrics-server there";
-                (none.to_owned(), HOST_AGAIN)
-            }
+            Ok(Some(problem)) => (problem, LATER),
             Err(error) => (format!("{error:#}"), AGAIN),
         };
         if problem != said {
@@ -127,20 +129,21 @@ async fn host_measures(host: &Api) -> anyhow::Result<bool> {
     }
 }
 
-async fn announce(inside: &Api, ca: &str) -> anyhow::Result<()> {
+/// Returns what is in the way, if somebody must take it away.
+async fn announce(inside: &Api, ca: &str) -> anyhow::Result<Option<String>> {
     let key = Key::cluster(API_SERVICE);
     if let Some(there) = inside.get(&API_SERVICES, &key).await?
         && !is_ours(&there)
     {
-        bail!(
+        return Ok(Some(format!(
             "a metrics-server inside serves this already; take it away, or turn the option off: \
              kubectl get apiservice {API_SERVICE}"
-        );
+        )));
     }
     for object in objects(ca) {
         manifests::apply(inside, &object).await?;
     }
-    Ok(())
+    Ok(None)
 }
 
 /// Removes what [`announce`] made. A tenant's own metrics-server stays.
@@ -149,7 +152,6 @@ async fn withdraw(inside: &Api) -> anyhow::Result<()> {
     let Some(there) = inside.get(&API_SERVICES, &key).await?.filter(is_ours) else {
         return Ok(());
     };
-    inside.delete(&API_SERVICES, &key, there.uid(), None).await?;
     let (namespace, name) = SERVICE;
     for (kind, key) in
         [(&SERVICES, Key::new(namespace, name)), (&CLUSTER_ROLES, Key::cluster(READER))]
@@ -158,6 +160,8 @@ async fn withdraw(inside: &Api) -> anyhow::Result<()> {
             inside.delete(kind, &key, object.uid(), None).await?;
         }
     }
+    // Last: it says that there is something to remove.
+    inside.delete(&API_SERVICES, &key, there.uid(), None).await?;
     Ok(())
 }
 
@@ -245,7 +249,7 @@ mod tests {
     async fn what_was_announced_is_taken_back_and_nothing_else() {
         let [.., mut ours] = objects("ca");
         ours["metadata"]["uid"] = json!("u");
-        assert_eq!(deleted_beside(ours).await, [API_SERVICE, SERVICE.1, READER]);
+        assert_eq!(deleted_beside(ours).await, [SERVICE.1, READER, API_SERVICE]);
         let theirs =
             json!({"metadata": {"uid": "u"}, "spec": {"service": {"namespace": "a", "name": "b"}}});
         assert!(deleted_beside(theirs).await.is_empty());

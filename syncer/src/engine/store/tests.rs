@@ -113,7 +113,7 @@ fn few_are_parsed_at_a_time_and_those_that_are_worked_on_stay() {
         Object::new(json!({ "metadata": meta }))
     };
     let hot = |store: &Store, number: usize| {
-        matches!(store.entries[&Key::new("a", &format!("p{number}"))].body, Body::Hot(_))
+        matches!(store.entries[&Key::new("a", &format!("p{number}"))].body, Body::Hot(..))
     };
     for number in 0..MOST + 5 {
         delivered(&mut store, named(number, "1"));

@@ -15,6 +15,8 @@ use super::quantity;
 
 /// The host measures every 15 s; all nodes of a virtual cluster are scraped one after the other.
 const REMEMBER: Duration = Duration::from_secs(5);
+/// Everybody who asks waits for the one request that is under way.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Why there are no numbers.
 #[derive(Debug, thiserror::Error)]
@@ -84,7 +86,9 @@ impl Usage {
             .append_pair("labelSelector", &self.selector)
             .finish();
         let path = format!("/apis/metrics.k8s.io/v1beta1/namespaces/{namespace}/pods?{query}");
-        let list: List<PodMetrics> = match objects::get(host, &path).await {
+        let asked = tokio::time::timeout(PATIENCE, objects::get(host, &path)).await;
+        let asked = asked.unwrap_or_else(|_| Err(kube::Error::Service("no answer".into())));
+        let list: List<PodMetrics> = match asked {
             Ok(Some(list)) => list,
             Ok(None) => return Err(Unavailable::NotServed),
             Err(kube::Error::Api(status)) if status.code == 503 => {
