@@ -21,8 +21,11 @@ pub fn needed(config: &Config) -> Vec<Rule> {
     let of_kinds = run::kinds::enabled(config);
     let of_kinds = of_kinds.iter().flat_map(|kind| kind.rules());
     let several = config.control_plane.stateful_set.high_availability.replicas > 1;
-    let optional =
-        [(config.sync.from_host.events.enabled, kinds::events::RULES), (several, lease::RULES)];
+    let optional = [
+        (config.sync.from_host.events.enabled, kinds::events::RULES),
+        (several, lease::RULES),
+        (config.control_plane.distro.kind().is_one_program(), run::renewing::RULES),
+    ];
     let parts = [init::RULES, certs::RULES, run::publish::RULES, kinds::STANDING, kubelet::RULES];
     parts
         .into_iter()

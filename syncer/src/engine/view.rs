@@ -1,6 +1,6 @@
 //! What plans get to see of the state, and what is left of it when they had nothing to do.
 
-use vcluster_syncer_core::resource::ENDPOINT_SLICES;
+use vcluster_syncer_core::resource::{ENDPOINT_SLICES, NODES};
 use vcluster_syncer_core::{Host, Keep, Object, Resource, Side, View, Virtual};
 
 use super::queue::PlanKey;
@@ -86,10 +86,13 @@ impl State {
     pub fn forget_what_is_gone(&mut self) {
         let mut queue = std::mem::take(&mut self.queue);
         let gone = queue.thin_out(|key| {
-            let inside = self
-                .mirror(key)
-                .and_then(|mirror| self.store(Side::Virtual, mirror.kind())?.entry(&key.key));
-            inside.is_none() && !self.owners.has_any(key)
+            let Some(mirror) = self.mirror(key) else { return true };
+            let inside = self.store(Side::Virtual, mirror.kind());
+            let there = inside.is_some_and(|store| store.entry(&key.key).is_some());
+            // What a leader would make of its own accord is on neither side yet.
+            let due = mirror.standing().contains(&key.key)
+                || (*mirror.kind() == NODES && self.nodes.is_used(key.key.name()));
+            !there && !due && !self.owners.has_any(key)
         });
         self.queue = queue;
         gone.iter().for_each(|key| self.absences.forget(key));

@@ -13,6 +13,7 @@ use std::future::Future;
 use std::time::Duration;
 
 use k8s_openapi::api::coordination::v1::Lease;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 use kube::api::{Api, Patch, PatchParams, PostParams};
 use serde_json::Value;
 use tokio::sync::watch;
@@ -70,6 +71,7 @@ const SOONEST: Duration = Duration::from_millis(50);
 pub struct Election {
     leases: Api<Lease>,
     name: String,
+    owner: Option<OwnerReference>,
     identity: String,
     timing: Timing,
 }
@@ -87,9 +89,16 @@ impl Election {
         Election {
             leases: Api::namespaced(host, namespace),
             name: name.to_owned(),
+            owner: None,
             identity: identity.to_owned(),
             timing,
         }
+    }
+
+    /// A lease that is made now goes with this object of its namespace.
+    #[must_use]
+    pub fn owned_by(self, owner: OwnerReference) -> Self {
+        Election { owner: Some(owner), ..self }
     }
 
     /// The future runs until `stop` fires, then gives the lease back. The receiver tells whether this process leads; it
@@ -198,7 +207,8 @@ impl Election {
         let written = match change {
             Some(change) => self.patch(&change).await,
             None => {
-                let lease = record::first(&self.name, &self.identity, duration);
+                let lease =
+                    record::first(&self.name, self.owner.as_ref(), &self.identity, duration);
                 self.leases.create(&PostParams::default(), &lease).await
             }
         };

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use k8s_openapi::api::coordination::v1::{Lease, LeaseSpec};
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::{MicroTime, ObjectMeta};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{MicroTime, ObjectMeta, OwnerReference};
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
@@ -102,10 +102,19 @@ impl Seen {
     }
 }
 
-/// A lease that does not exist yet.
-pub(super) fn first(name: &str, me: &str, duration: Duration) -> Lease {
+/// A lease that does not exist yet, and goes with its owner.
+pub(super) fn first(
+    name: &str,
+    owner: Option<&OwnerReference>,
+    me: &str,
+    duration: Duration,
+) -> Lease {
     Lease {
-        metadata: ObjectMeta { name: Some(name.to_owned()), ..ObjectMeta::default() },
+        metadata: ObjectMeta {
+            name: Some(name.to_owned()),
+            owner_references: owner.map(|owner| vec![owner.clone()]),
+            ..ObjectMeta::default()
+        },
         spec: Some(LeaseSpec {
             holder_identity: Some(me.to_owned()),
             lease_duration_seconds: Some(seconds(duration)),
@@ -133,7 +142,7 @@ mod tests {
     const DURATION: Duration = Duration::from_secs(60);
 
     fn lease(holder: &str, version: &str) -> Lease {
-        let mut lease = first("l", holder, DURATION);
+        let mut lease = first("l", None, holder, DURATION);
         lease.metadata.uid = Some("u".to_owned());
         lease.metadata.resource_version = Some(version.to_owned());
         lease

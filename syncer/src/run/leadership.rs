@@ -3,10 +3,13 @@
 use std::future::Future;
 use std::time::Duration;
 
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep, timeout_at};
 use vcluster_config::{Config, HighAvailability, StoreKind};
+use vcluster_syncer_core::Settings;
+use vcluster_syncer_core::resource::SERVICES;
 
 use super::RunArgs;
 use crate::engine::Engine;
@@ -31,7 +34,13 @@ pub struct Leadership {
 impl Leadership {
     /// One replica always leads, and writes no lease: it would be the only thing that an idle virtual cluster writes. Of
     /// several none does before it is [fit](Self::when_fit).
-    pub fn begin(args: &RunArgs, config: &Config, host: &Api, shutdown: &Shutdown) -> Self {
+    pub fn begin(
+        args: &RunArgs,
+        config: &Config,
+        settings: &Settings,
+        host: &Api,
+        shutdown: &Shutdown,
+    ) -> Self {
         let available = &config.control_plane.stateful_set.high_availability;
         if available.replicas <= 1 {
             let leading = watch::Sender::new(true).subscribe();
@@ -46,6 +55,13 @@ impl Leadership {
             &format!("{}_{}", args.pod, args.pod_uid),
             timing,
         );
+        let election = election.owned_by(OwnerReference {
+            api_version: SERVICES.api_version(),
+            kind: SERVICES.kind.to_owned(),
+            name: args.name.clone(),
+            uid: settings.owner_uid.clone(),
+            ..OwnerReference::default()
+        });
         let (leading, campaign) = election.start(fit.subscribe(), shutdown.asked().clone());
         let question = match config.control_plane.backing_store.kind() {
             StoreKind::Sqlite | StoreKind::ExternalDatabase => ALIVE_WITH_KINE,

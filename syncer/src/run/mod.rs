@@ -12,7 +12,7 @@ mod manifests;
 mod metrics_api;
 mod nodes;
 pub(crate) mod publish;
-mod renewing;
+pub(crate) mod renewing;
 
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
@@ -131,7 +131,7 @@ pub async fn run(args: RunArgs, log_level: LogLevel) -> anyhow::Result<()> {
         renewing::start(&args, &config, &host, &shutdown)?;
         let inside = clusters::inside(&args, &config).await?;
         let settings = clusters::settings(&args, &config, &host, &inside).await?;
-        let leadership = Leadership::begin(&args, &config, &host, &shutdown);
+        let leadership = Leadership::begin(&args, &config, &settings, &host, &shutdown);
         let leading = leadership.leading.clone();
         let started = Engine::start(
             settings.clone(),

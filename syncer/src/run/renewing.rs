@@ -4,9 +4,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
+use serde_json::Value;
 use tokio::sync::watch;
 use tokio_util::task::TaskTracker;
 use vcluster_config::{Config, DistroKind};
+use vcluster_syncer_core::Rule;
 
 use super::RunArgs;
 use super::publish;
@@ -23,6 +25,10 @@ const IN_MEMORY: [&str; 4] =
 
 /// What k3s takes from us at its start only: the names and the days of its own serving certificate are those of ours.
 const AT_START: &str = "apiserver.crt";
+
+/// What a distribution that is one program needs of the host: the syncer deletes its own pod.
+pub const RULES: &[Rule] =
+    &[Rule { group: "", resources: &["pods"], verbs: &["delete", "get"], in_admin: true }];
 
 /// Between two tries to delete the pod.
 const AGAIN: Duration = Duration::from_secs(10);
@@ -93,7 +99,11 @@ async fn follow(
 /// at its start only, and nobody else can start a container again.
 async fn restart_pod(args: &RunArgs, host: &Api, shutdown: &Shutdown) {
     let namespace = Namespace::new(host.client().clone(), &args.namespace);
-    let delete = async || match namespace.get("pods", &args.pod).await? {
+    // One that was made again under the name, while this one was lost with its node, is not ours to end.
+    let is_this = |pod: &Value| {
+        pod.pointer("/metadata/uid").and_then(Value::as_str) == Some(args.pod_uid.as_str())
+    };
+    let delete = async || match namespace.get("pods", &args.pod).await?.filter(is_this) {
         Some(pod) => namespace.delete("pods", &pod).await,
         None => Ok(()),
     };

@@ -26,6 +26,8 @@ const OPTIONS: &[&str] = &[
      endpointSlices: {enabled: false}, persistentVolumeClaims: {enabled: false}, configMaps: {enabled: false}, \
      secrets: {enabled: false}}, fromHost: {events: {enabled: false}}}",
     "rbac: {role: {extended: false}}",
+    "controlPlane: {distro: {k3s: {enabled: true}}}",
+    "controlPlane: {distro: {k0s: {enabled: true}}}\nsync: {toHost: {pods: {enabled: false}}}",
 ];
 
 fn granted(role: &Value) -> Pairs {
