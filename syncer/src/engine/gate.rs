@@ -124,22 +124,46 @@ impl Shared {
         if side == Side::Host || self.gate.is_closed_in(round) {
             return Ok(());
         }
-        let _turn = self.gate.judging.lock().await;
-        if self.gate.is_closed_in(round) {
-            return Ok(());
+        loop {
+            let (store, service) = self.identities().await?;
+            // One at a time: what one list makes of the store holds for the others.
+            let _turn = self.gate.judging.lock().await;
+            if self.gate.is_closed_in(round) {
+                return Ok(());
+            }
+            match self.judge(&store, service.as_ref(), version, noted, round).await {
+                // Another list noted something since the Service was read.
+                Err(error) if error.code() == 409 => {}
+                judged => return judged,
+            }
         }
-        let store =
-            apply::reread(self, Side::Virtual, &NAMESPACES, &Key::cluster("kube-system")).await?;
-        let store = store.as_ref().map(Object::uid).unwrap_or_default().to_owned();
-        let service = apply::reread(self, Side::Host, &SERVICES, &self.own_service()).await?;
-        let note =
-            |key| service.as_ref().and_then(|service| service.annotation(key)).map(str::to_owned);
+    }
+
+    /// The UID of the store's kube-system, and host Service `NAME` with what is noted there.
+    async fn identities(&self) -> Result<(String, Option<Object>), ApiError> {
+        let (kube_system, own) = (Key::cluster("kube-system"), self.own_service());
+        let (store, service) = tokio::join!(
+            apply::reread(self, Side::Virtual, &NAMESPACES, &kube_system),
+            apply::reread(self, Side::Host, &SERVICES, &own),
+        );
+        Ok((store?.as_ref().map(Object::uid).unwrap_or_default().to_owned(), service?))
+    }
+
+    async fn judge(
+        &self,
+        store: &str,
+        service: Option<&Object>,
+        version: &str,
+        noted: u64,
+        round: u64,
+    ) -> Result<(), ApiError> {
+        let note = |key| service.and_then(|service| service.annotation(key)).map(str::to_owned);
         let (noted_store, decision) = (note(labels::STORE_UID), note(labels::STORE_DECISION));
         let before = note(labels::READ_ONLY);
         let older = version.parse::<u64>().is_ok_and(|version| version < noted).then(|| format!(
             "the virtual cluster's store is older than its host objects (version {version}, they note {noted})"
         ));
-        let found = match (noted_store, store.as_str(), &service) {
+        let found = match (noted_store, store, service) {
             // The API server makes kube-system a moment after it starts to serve.
             (_, "", _) => {
                 let reason = "namespace kube-system does not exist yet";
