@@ -6,7 +6,7 @@ use anyhow::{Context as _, bail};
 use serde_json::Value;
 use vcluster_config::{Config, PodSecurityStandard};
 use vcluster_syncer_core::pod_security::Standard;
-use vcluster_syncer_core::resource::SERVICES;
+use vcluster_syncer_core::resource::{NAMESPACES, SERVICES};
 use vcluster_syncer_core::{Key, Object, Settings, Side};
 
 use super::RunArgs;
@@ -28,8 +28,9 @@ pub async fn inside(args: &RunArgs, config: &Config) -> anyhow::Result<Api> {
     let inside = connect(&Access::of_pki(&args.pki, server), Side::Virtual)?;
     let mut said = String::new();
     loop {
-        match inside.get_raw("/readyz").await {
-            Ok(_) => return Ok(inside),
+        match is_up(&inside).await {
+            Ok(true) => return Ok(inside),
+            Ok(false) => {}
             Err(error) => {
                 let error = error.to_string();
                 if error != said {
@@ -40,6 +41,13 @@ pub async fn inside(args: &RunArgs, config: &Config) -> anyhow::Result<Api> {
         }
         tokio::time::sleep(BETWEEN_TRIES).await;
     }
+}
+
+/// Whether the API server is ready and has made its first namespace, without which no list of it is believed. That takes it
+/// a moment more.
+async fn is_up(inside: &Api) -> Result<bool, ApiError> {
+    inside.get_raw("/readyz").await?;
+    Ok(inside.get(&NAMESPACES, &Key::cluster("kube-system")).await?.is_some())
 }
 
 /// Turns the options and what the clusters say of themselves into the settings of the core.
