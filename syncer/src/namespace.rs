@@ -1,5 +1,7 @@
 //! The control-plane namespace: plain requests for the few objects that the control plane keeps for itself.
 
+use std::time::Duration;
+
 use futures::{Stream, StreamExt as _};
 use http::{HeaderValue, Method, Request, StatusCode, header};
 use kube::Client;
@@ -11,6 +13,7 @@ use serde_json::Value;
 pub struct Namespace {
     client: Client,
     name: String,
+    patience: Duration,
 }
 
 /// A request that the host did not grant.
@@ -34,7 +37,13 @@ impl Namespace {
     /// The namespace `name`, through `client`.
     #[must_use]
     pub fn new(client: Client, name: impl Into<String>) -> Self {
-        Namespace { client, name: name.into() }
+        Namespace { client, name: name.into(), patience: Duration::MAX }
+    }
+
+    /// The same, whose requests fail when they are not answered in this time. Of a watch it is the time until it begins.
+    #[must_use]
+    pub fn within(self, patience: Duration) -> Self {
+        Namespace { patience, ..self }
     }
 
     /// Its name.
@@ -140,7 +149,7 @@ impl Namespace {
             ),
         );
         let listed = match request.body(Vec::new()) {
-            Ok(request) => self.client.request::<Value>(request).await,
+            Ok(request) => self.in_time(self.client.request::<Value>(request)).await,
             Err(error) => Err(kube::Error::HttpError(error)),
         };
         let mut list = listed.map_err(|error| self.denied("listed", kind, selector, error))?;
@@ -164,7 +173,7 @@ impl Namespace {
         let request =
             Request::get(format!("{base}?watch=true&fieldSelector=metadata.name%3D{name}"));
         let events = match request.body(Vec::new()) {
-            Ok(request) => self.client.request_events::<Value>(request).await,
+            Ok(request) => self.in_time(self.client.request_events::<Value>(request)).await,
             Err(error) => Err(kube::Error::HttpError(error)),
         };
         let events = events.map_err(|error| self.denied("watched", kind, name, error))?;
@@ -195,7 +204,15 @@ impl Namespace {
             .header(header::CONTENT_TYPE, HeaderValue::from_static(form))
             .body(body)
             .map_err(kube::Error::HttpError)?;
-        self.client.request(request).await
+        self.in_time(self.client.request(request)).await
+    }
+
+    async fn in_time<T>(
+        &self,
+        request: impl Future<Output = Result<T, kube::Error>>,
+    ) -> Result<T, kube::Error> {
+        let late = |late| Err(kube::Error::Service(Box::new(late)));
+        tokio::time::timeout(self.patience, request).await.unwrap_or_else(late)
     }
 
     fn path(&self, kind: &str, name: &str) -> String {
