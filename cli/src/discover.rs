@@ -210,6 +210,7 @@ mod tests {
         .unwrap();
         let clusters = assemble(
             vec![
+                stateful_set("e", "ns", 1, json!({ "loft.sh/paused": "true" })),
                 stateful_set("d", "ns", 1, json!({})),
                 stateful_set("c", "ns", 0, json!({})),
                 stateful_set("b", "ns", 1, json!({})),
@@ -222,7 +223,13 @@ mod tests {
             clusters.iter().map(|it| (it.name.as_str(), it.status.as_str())).collect();
         assert_eq!(
             seen,
-            [("a", "Paused"), ("b", "Running"), ("c", "ScaledDown"), ("d", "Unknown")]
+            [
+                ("a", "Paused"),
+                ("b", "Running"),
+                ("c", "ScaledDown"),
+                ("d", "Unknown"),
+                ("e", "Unknown"),
+            ]
         );
         assert!(
             clusters

@@ -3,10 +3,10 @@
 use cronexpr::{Crontab, FallbackTimezoneOption, ParseOptions, parse_crontab_with};
 use jiff::SignedDuration;
 
-use crate::Config;
 use crate::problem::Problem;
 use crate::scalars::Labels;
 use crate::section::section;
+use crate::{Config, DistroKind};
 
 /// The API server tells of requests at most a second late, and a person needs a while to type the next one.
 const LEAST: SignedDuration = SignedDuration::from_secs(10);
@@ -144,7 +144,35 @@ pub(crate) fn check(config: &Config, problems: &mut Vec<Problem>) {
                 .hint("leave it on, or leave sleep.auto out"),
         );
     }
+    if config.control_plane.stateful_set.high_availability.replicas > 1 {
+        let path = "controlPlane.statefulSet.highAvailability.replicas";
+        let message = "with sleep.auto there is one: a replica hears only of its own requests";
+        problems.push(Problem::error(path, message).hint("set it to 1, or leave sleep.auto out"));
+    }
     let distro = &config.control_plane.distro;
+    let kind = distro.kind();
+    let command = match kind {
+        DistroKind::K8s => &distro.k8s.api_server.command,
+        DistroKind::Eks => &distro.eks.api_server.command,
+        DistroKind::K3s | DistroKind::K0s => {
+            let path = format!("controlPlane.distro.{}.enabled", kind.key());
+            let message = "sleep.auto cannot tell this distribution's own requests from a user's, nor when its API server is ready";
+            problems.push(
+                Problem::error(path, message)
+                    .hint("take the distribution k8s or eks, or leave sleep.auto out"),
+            );
+            return;
+        }
+    };
+    if auto.counts_requests() && !command.is_empty() {
+        let path = format!("controlPlane.distro.{}.apiServer.command", kind.key());
+        let message =
+            "it gets no arguments from the chart, and so would not tell sleep.auto of requests";
+        problems.push(
+            Problem::error(path, message)
+                .hint("leave it out, or put sleep.auto.schedule for sleep.auto.afterInactivity"),
+        );
+    }
     let flags = FLAGS.into_iter().filter(|_| auto.counts_requests());
     let own = [("k8s", &distro.k8s.api_server), ("eks", &distro.eks.api_server)];
     for (name, program) in own {

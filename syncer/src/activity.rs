@@ -178,7 +178,7 @@ mod tests {
         tokio::spawn(serve(listener, Arc::new(Mutex::new(Activity::new(long_ago)))));
         let idle = || ask(port, "GET /idle HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n");
         assert!(idle().await.ends_with("\r\n\r\n1000"), "{}", idle().await);
-        let list = json!({ "items": [{ "stage": "ResponseComplete", "stageTimestamp": Timestamp::now().to_string() }] });
+        let list = json!({ "items": [{ "stage": "ResponseComplete", "user": { "username": "alice" }, "stageTimestamp": Timestamp::now().to_string() }] });
         let post = |body: &str| {
             let length = body.len();
             format!(

@@ -8,7 +8,7 @@ use kube::Client;
 use kube::core::WatchEvent;
 use serde_json::Value;
 
-/// The longest that an answer may take; watches last.
+/// The longest that an answer may take unless told otherwise.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// The host namespace that a virtual cluster lives in.
@@ -16,6 +16,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 pub struct Namespace {
     client: Client,
     name: String,
+    patience: Duration,
 }
 
 /// A request that the host did not grant.
@@ -39,7 +40,13 @@ impl Namespace {
     /// The namespace `name`, through `client`.
     #[must_use]
     pub fn new(client: Client, name: impl Into<String>) -> Self {
-        Namespace { client, name: name.into() }
+        Namespace { client, name: name.into(), patience: PATIENCE }
+    }
+
+    /// The same, whose requests fail when they are not answered in this time (else 30 s). Of a watch it is the time until it begins.
+    #[must_use]
+    pub fn within(self, patience: Duration) -> Self {
+        Namespace { patience, ..self }
     }
 
     /// Its name.
@@ -145,7 +152,7 @@ impl Namespace {
             ),
         );
         let listed = match request.body(Vec::new()) {
-            Ok(request) => self.client.request::<Value>(request).await,
+            Ok(request) => self.in_time(self.client.request::<Value>(request)).await,
             Err(error) => Err(kube::Error::HttpError(error)),
         };
         let mut list = listed.map_err(|error| self.denied("listed", kind, selector, error))?;
@@ -169,7 +176,7 @@ impl Namespace {
         let request =
             Request::get(format!("{base}?watch=true&fieldSelector=metadata.name%3D{name}"));
         let events = match request.body(Vec::new()) {
-            Ok(request) => self.client.request_events::<Value>(request).await,
+            Ok(request) => self.in_time(self.client.request_events::<Value>(request)).await,
             Err(error) => Err(kube::Error::HttpError(error)),
         };
         let events = events.map_err(|error| self.denied("watched", kind, name, error))?;
@@ -200,8 +207,15 @@ impl Namespace {
             .header(header::CONTENT_TYPE, HeaderValue::from_static(form))
             .body(body)
             .map_err(kube::Error::HttpError)?;
-        let answer = tokio::time::timeout(PATIENCE, self.client.request(request)).await;
-        answer.unwrap_or_else(|_| Err(kube::Error::Service("no answer within 30 s".into())))
+        self.in_time(self.client.request(request)).await
+    }
+
+    async fn in_time<T>(
+        &self,
+        request: impl Future<Output = Result<T, kube::Error>>,
+    ) -> Result<T, kube::Error> {
+        let late = |late| Err(kube::Error::Service(Box::new(late)));
+        tokio::time::timeout(self.patience, request).await.unwrap_or_else(late)
     }
 
     fn path(&self, kind: &str, name: &str) -> String {

@@ -7,17 +7,15 @@ pub const SCALED_DOWN: &str = "ScaledDown";
 const RUNNING: &str = "Running";
 const UNKNOWN: &str = "Unknown";
 
-/// Paused and scaled-down clusters say so; otherwise the first pod that is not running speaks.
+/// Paused and scaled-down clusters say so; otherwise the first pod that is not running speaks. `paused` is what the
+/// annotation says: `helm upgrade` gives a paused cluster its replicas back and leaves that as it is.
 pub fn cluster_status<'a>(
     paused: bool,
     replicas: i32,
     pods: impl Iterator<Item = &'a Pod>,
 ) -> String {
-    if paused {
-        return PAUSED.into();
-    }
     if replicas == 0 {
-        return SCALED_DOWN.into();
+        return if paused { PAUSED } else { SCALED_DOWN }.into();
     }
     let statuses: Vec<String> = pods.map(pod_status).collect();
     let odd = statuses.iter().find(|status| *status != RUNNING);

@@ -40,13 +40,18 @@ pub async fn down(host: &Host, name: &str, namespace: &str) -> Result<usize> {
     Ok(sets + deployments)
 }
 
-/// Gives every paused workload its replicas back. Answers how many there were.
+/// Gives every paused workload its replicas back; one that somebody else has given some only loses the marks. Answers how
+/// many there were.
 ///
 /// # Errors
 /// When the host refuses.
 pub async fn up(host: &Host, name: &str, namespace: &str) -> Result<usize> {
-    let sets = each::<StatefulSet>(host, name, namespace, |set| resumed(&set.metadata)).await?;
-    let deployments = each::<Deployment>(host, name, namespace, |it| resumed(&it.metadata)).await?;
+    let sets =
+        each::<StatefulSet>(host, name, namespace, |set| resumed(&set.metadata, set.spec.replicas))
+            .await?;
+    let deployments =
+        each::<Deployment>(host, name, namespace, |it| resumed(&it.metadata, it.spec.replicas))
+            .await?;
     Ok(sets + deployments)
 }
 
@@ -209,17 +214,19 @@ fn paused(metadata: &ObjectMeta, replicas: Option<i32>, now: Timestamp) -> Optio
 }
 
 /// The patch that resumes. Pure. None: not paused.
-fn resumed(metadata: &ObjectMeta) -> Option<Value> {
+fn resumed(metadata: &ObjectMeta, replicas: Option<i32>) -> Option<Value> {
     let annotations = metadata.annotations.as_ref()?;
     annotations.get(names::PAUSED).filter(|value| *value == "true")?;
+    let marks = json!({
+        "resourceVersion": metadata.resource_version,
+        "annotations": { names::PAUSED: null, names::PAUSED_REPLICAS: null, names::PAUSED_DATE: null },
+    });
+    if replicas != Some(0) {
+        return Some(json!({ "metadata": marks }));
+    }
     let noted = annotations.get(names::PAUSED_REPLICAS).and_then(|text| text.parse::<i32>().ok());
-    Some(json!({
-        "metadata": {
-            "resourceVersion": metadata.resource_version,
-            "annotations": { names::PAUSED: null, names::PAUSED_REPLICAS: null, names::PAUSED_DATE: null },
-        },
-        "spec": { "replicas": noted.filter(|replicas| *replicas > 0).unwrap_or(1) },
-    }))
+    let replicas = noted.filter(|replicas| *replicas > 0).unwrap_or(1);
+    Some(json!({ "metadata": marks, "spec": { "replicas": replicas } }))
 }
 
 #[cfg(test)]
@@ -288,15 +295,16 @@ mod tests {
 
     #[test]
     fn resuming_restores_them_or_one() {
-        assert_eq!(resumed(&metadata(&[])), None);
+        assert_eq!(resumed(&metadata(&[]), Some(0)), None);
         for (noted, replicas) in [("3", 3), ("0", 1), ("many", 1), ("", 1)] {
-            let patch = resumed(&metadata(&[
-                ("loft.sh/paused", "true"),
-                ("loft.sh/paused-replicas", noted),
-            ]))
-            .unwrap();
+            let paused =
+                metadata(&[("loft.sh/paused", "true"), ("loft.sh/paused-replicas", noted)]);
+            let patch = resumed(&paused, Some(0)).unwrap();
             assert_eq!(patch["spec"]["replicas"], replicas, "{noted}");
             assert_eq!(patch["metadata"]["annotations"]["loft.sh/paused"], Value::Null);
+            let scaled = resumed(&paused, Some(2)).unwrap();
+            assert_eq!(scaled["metadata"], patch["metadata"]);
+            assert_eq!(scaled.get("spec"), None, "somebody else knows better how many");
         }
     }
 }

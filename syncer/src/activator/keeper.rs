@@ -6,6 +6,7 @@ use std::time::Duration;
 use futures::StreamExt as _;
 use jiff::{SignedDuration, Timestamp};
 use tokio::sync::watch;
+use tokio::time::timeout;
 use vcluster_syncer_core::sleep::{Rest, Standing, State, Verdict};
 
 use super::plane::{Door, Plane};
@@ -17,6 +18,18 @@ const AGAIN: Duration = Duration::from_secs(2);
 
 /// Between two looks at a control plane that starts.
 const STARTING: Duration = Duration::from_millis(250);
+
+/// One round of sweeping may take so long. Then it is judged again, and the rest is for the next round.
+const SWEEP: Duration = Duration::from_secs(30);
+
+/// So long after it fell asleep whoever asks for it is let in, even if a pod cannot end, on a lost node for example.
+const LATE: SignedDuration = SignedDuration::from_secs(90);
+
+/// Between two rounds of sweeping.
+const ROUND: Duration = Duration::from_millis(500);
+
+/// The same when it is late.
+const STUCK: Duration = Duration::from_secs(15);
 
 /// Who has not started in this time is looked at less often.
 const SLOW_START: SignedDuration = SignedDuration::from_secs(60);
@@ -72,15 +85,20 @@ async fn step(
             Standing::Paused
         }
         State::Asleep(since) => {
-            if !sweep::plane_is_gone(plane).await? {
-                return Ok(STARTING);
+            let standing = Standing::Asleep { since };
+            // First, for what is swept may take long.
+            if rest.judge(Timestamp::now(), standing) != Verdict::Wake {
+                let clean = timeout(SWEEP, swept(plane)).await.unwrap_or(Ok(false));
+                let late = Timestamp::now().duration_since(since) > LATE;
+                // Not before, if it can be: its own pods, CoreDNS first, would wake it as soon as they miss the API server.
+                if late || matches!(clean, Ok(true)) {
+                    plane.lead(Door::Activator).await?;
+                }
+                if !clean? {
+                    return Ok(if late { STUCK } else { ROUND });
+                }
             }
-            plane.settle().await?;
-            sweep::free(plane).await?;
-            // Not before: its own pods, CoreDNS first, would wake it as soon as they miss the API server.
-            sweep::until_ended(plane).await?;
-            plane.lead(Door::Activator).await?;
-            Standing::Asleep { since }
+            standing
         }
         State::Awake => {
             let since = awake_since.unwrap_or_else(Timestamp::now);
@@ -110,6 +128,15 @@ async fn step(
     }
 }
 
+/// Frees the host of what a sleeper has on it. Answers whether all of it is gone.
+async fn swept(plane: &Plane) -> Result<bool, Denied> {
+    if !sweep::plane_is_gone(plane).await? {
+        return Ok(false);
+    }
+    plane.settle().await?;
+    sweep::free(plane).await
+}
+
 /// Passes on each state of the virtual cluster.
 async fn follow(plane: &Plane, states: &watch::Sender<Option<State>>) {
     loop {
@@ -124,5 +151,73 @@ async fn follow(plane: &Plane, states: &watch::Sender<Option<State>>) {
             Err(error) => tracing::warn!(%error, "will try again"),
         }
         tokio::time::sleep(AGAIN).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+    use vcluster_config::AutoSleep;
+
+    use super::*;
+    use crate::activator::plane::tests::plane;
+    use crate::namespace::tests::scripted;
+
+    /// A round of what is to be done `seconds` after it fell asleep, with a pod that cannot end. Answers where the
+    /// Service leads to and how long nothing else is to be done.
+    async fn round(seconds: i64, wake: &str) -> (Vec<String>, Duration) {
+        let since = Timestamp::now() - SignedDuration::from_secs(seconds);
+        let date = since.to_string();
+        let set = json!({
+            "metadata": { "name": "my", "resourceVersion": "1", "annotations": {
+                "loft.sh/paused": "true", "loft.sh/paused-date": date, "vcluster.loft.sh/asleep-since": date,
+            } },
+            "spec": { "replicas": 0 },
+        });
+        let lost = json!({ "items": [{ "metadata": {
+            "name": "lost", "deletionTimestamp": date,
+            "annotations": { "vcluster.loft.sh/object-name": "lost" },
+        } }] });
+        let service = json!({ "metadata": { "name": "my", "resourceVersion": "1" }, "spec": { "selector": { "app": "vcluster" } } });
+        let led = std::sync::Arc::new(std::sync::Mutex::new(Vec::new()));
+        let heard = std::sync::Arc::clone(&led);
+        let (namespace, _) = scripted(&[("services", service)], move |line, body: &Value| {
+            if line.starts_with("PATCH services") {
+                heard
+                    .lock()
+                    .unwrap()
+                    .push(body["spec"]["selector"]["app"].as_str().unwrap().to_owned());
+            }
+            match line {
+                _ if line.starts_with("PATCH /apis/apps/v1") => {
+                    heard.lock().unwrap().push("awake".to_owned());
+                    Some((200, json!({})))
+                }
+                _ if line.starts_with("GET /apis/apps/v1") => Some((200, set.clone())),
+                _ if line.starts_with("GET pods?labelSelector=app") => {
+                    Some((200, json!({ "items": [] })))
+                }
+                _ if line.starts_with("GET pods?") => Some((200, lost.clone())),
+                _ => None,
+            }
+        });
+        let options: AutoSleep =
+            serde_json::from_value(json!({ "wakeup": { "schedule": wake } })).unwrap();
+        let rest = Rest { wake: options.rest().unwrap().wake, ..Rest::default() };
+        let pause = step(&plane(namespace), &rest, State::Asleep(since), None).await.unwrap();
+        let led = led.lock().unwrap().clone();
+        (led, pause)
+    }
+
+    #[tokio::test]
+    async fn a_pod_that_cannot_end_does_not_keep_the_door_closed_for_ever() {
+        assert_eq!(round(10, "").await, (vec![], ROUND));
+        assert_eq!(round(100, "").await, (vec!["vcluster-activator".to_owned()], STUCK));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_pod_that_cannot_end_does_not_keep_it_from_waking_up_in_time() {
+        let (done, _) = round(70, "* * * * *").await;
+        assert_eq!(done, ["awake"]);
     }
 }

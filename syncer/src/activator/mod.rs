@@ -45,6 +45,9 @@ pub const POD_RULES: &[Rule] =
 /// Label `app` of its pod, which is also told apart by `release`.
 pub const APP: &str = "vcluster-activator";
 
+/// How long the host may take for an answer.
+const ANSWER: Duration = Duration::from_secs(10);
+
 /// Time between SIGTERM and giving up on what is under way.
 const GRACE: Duration = Duration::from_secs(5);
 
@@ -86,7 +89,7 @@ pub async fn run(args: ActivatorArgs) -> anyhow::Result<()> {
         Err(problems) => anyhow::bail!(Invalid(problems)),
     };
     let host = Access::of_pod()?.client().context("no client for the host")?;
-    let namespace = Namespace::new(host, &args.namespace);
+    let namespace = Namespace::new(host, &args.namespace).within(ANSWER);
     let port = args.port;
     let name = args.name.clone();
     let plane = Arc::new(Plane::new(namespace, args));

@@ -209,8 +209,21 @@ async fn ask(at: SocketAddr) -> anyhow::Result<i64> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
+
+    /// That of `my`, whose store is in its own pod.
+    pub(in crate::activator) fn plane(namespace: Namespace) -> Plane {
+        let args = ActivatorArgs {
+            name: "my".to_owned(),
+            namespace: namespace.name().to_owned(),
+            port: 8443,
+            options: Default::default(),
+            selector: Labels::new(),
+            workloads: vec!["my".to_owned()],
+        };
+        Plane::new(namespace, args)
+    }
 
     #[test]
     fn an_api_server_that_is_ready_can_be_reached() {

@@ -151,7 +151,8 @@ impl<D: Door> Connection<D> {
     }
 }
 
-fn settle(stream: &TcpStream) -> io::Result<()> {
+/// Sends at once, and notices in time that the other side is gone without a word.
+pub(crate) fn settle(stream: &TcpStream) -> io::Result<()> {
     stream.set_nodelay(true)?;
     let keepalive = socket2::TcpKeepalive::new()
         .with_time(KEEPALIVE.idle)

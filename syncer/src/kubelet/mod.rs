@@ -54,6 +54,9 @@ pub use node::KubeletMetrics;
 pub use pods::{HostPod, PodDirectory};
 pub use trust::{CaPurpose, ClientTrust};
 
+pub(crate) use listener::settle;
+pub(crate) use relay::join;
+
 /// The rights on the host that the kubelet API takes, besides reading pods. From 1.35 on the host wants `create` even for
 /// a WebSocket's GET. Metrics are left to the extended Role: `admin` holds them only where metrics-server says so.
 pub const RULES: &[Rule] = &[

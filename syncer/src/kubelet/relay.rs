@@ -20,7 +20,7 @@ pub(super) async fn relay(client: OnUpgrade, host: OnUpgrade) {
 }
 
 /// A client that has said all still gets what the host says; an error on either side ends both.
-async fn join<C, H>(client: C, host: H)
+pub(crate) async fn join<C, H>(client: C, host: H)
 where
     C: AsyncRead + AsyncWrite,
     H: AsyncRead + AsyncWrite,

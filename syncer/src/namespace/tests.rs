@@ -113,6 +113,18 @@ async fn a_refusal_says_what_and_why() {
     assert!(denied.may_pass() && !denied.is_conflict() && !denied.is_absent());
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_host_that_never_answers_is_not_waited_for() {
+    let service = tower::service_fn(|_: Request<Body>| {
+        std::future::pending::<Result<Response<Body>, std::convert::Infallible>>()
+    });
+    let patience = Duration::from_secs(10);
+    let host = Namespace::new(Client::new(service, "team-x"), "team-x").within(patience);
+    assert!(host.get("secrets", "x").await.unwrap_err().may_pass());
+    assert!(host.page("pods", "a=b", 1, "").await.unwrap_err().may_pass());
+    assert!(host.watch("statefulsets", "x").await.err().unwrap().may_pass());
+}
+
 #[tokio::test]
 async fn what_is_not_there_is_no_trouble() {
     let (host, _) = scripted(&[], |_, _| None);

@@ -2,8 +2,6 @@
 
 use std::collections::BTreeSet;
 
-use base64::Engine as _;
-use base64::prelude::BASE64_STANDARD;
 use serde_json::Value;
 use vcluster_syncer::activator;
 use vcluster_syncer_core::Rule;
@@ -52,24 +50,6 @@ fn the_api_server_tells_of_requests_when_they_count() {
         ]
     );
     assert_eq!(audit(&chart(SCHEDULE)), [""; 0]);
-}
-
-#[test]
-fn a_distribution_of_one_program_tells_of_them_too() {
-    let with = |distro: &str| {
-        let values = format!("controlPlane: {{distro: {{{distro}: {{enabled: true}}}}}}\n{AFTER}");
-        serde_json::to_string(&chart(&values)).unwrap()
-    };
-    assert!(
-        with("k3s")
-            .contains("--kube-apiserver-arg=audit-webhook-config-file=/pki/audit-webhook.json")
-    );
-    let k0s = with("k0s");
-    let (_, config) = k0s.split_once("\"k0s.json\":\"").unwrap();
-    let config = BASE64_STANDARD.decode(config.split_once('"').unwrap().0).unwrap();
-    let config: Value = serde_json::from_slice(&config).unwrap();
-    let args = &config["spec"]["api"]["extraArgs"];
-    assert_eq!(args["audit-webhook-config-file"], "/pki/audit-webhook.json");
 }
 
 #[test]

@@ -37,10 +37,6 @@
   "tls-cert-file" "/pki/apiserver.crt"
   "tls-private-key-file" "/pki/apiserver.key"
 -}}
-{{- range include "vcluster.activator.audit" . | fromYamlArray }}
-{{- $flag := splitn "=" 2 (trimPrefix "--" .) -}}
-{{- $_ := set $api $flag._0 $flag._1 -}}
-{{- end }}
 {{- $controllers := dict
   "cluster-signing-cert-file" "/pki/client-ca.crt"
   "cluster-signing-key-file" "/pki/client-ca.key"

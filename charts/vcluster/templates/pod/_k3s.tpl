@@ -39,9 +39,6 @@
   "--token-file=/pki/k3s.token"
   "--write-kubeconfig=/data/k3s/server/tls/admin.kubeconfig"
 -}}
-{{- range include "vcluster.activator.audit" . | fromYamlArray }}
-{{- $ours = append $ours (printf "--kube-apiserver-arg=%s" (trimPrefix "--" .)) -}}
-{{- end }}
 {{- $ours = concat $ours (include "vcluster.k3s.store" . | fromYamlArray) | sortAlpha -}}
 {{- include "vcluster.args" (dict "ours" $ours "extra" $values.controlPlane.distro.k3s.extraArgs) -}}
 {{- end -}}

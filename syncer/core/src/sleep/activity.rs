@@ -13,6 +13,12 @@ const PRESENCE: [&str; 5] = ["attach", "exec", "log", "portforward", "proxy"];
 /// Whose end is not told in this time has lost it: with an API server that was killed, for example.
 const LONGEST: SignedDuration = SignedDuration::from_hours(4);
 
+/// More requests that last than anybody has open; those that began first are forgotten.
+const MOST: usize = 1000;
+
+/// The answer to whoever did not say who they are, or not so that it could be believed.
+const UNAUTHORIZED: i64 = 401;
+
 /// A list of audit events: <https://kubernetes.io/docs/reference/config-api/apiserver-audit.v1/>.
 #[derive(Debug, Deserialize)]
 struct EventList {
@@ -28,7 +34,11 @@ struct Event {
     #[serde(default)]
     stage: String,
     #[serde(default)]
+    user: User,
+    #[serde(default)]
     object_ref: Option<ObjectRef>,
+    #[serde(default)]
+    response_status: Option<ResponseStatus>,
     #[serde(default)]
     stage_timestamp: Option<Timestamp>,
 }
@@ -37,6 +47,26 @@ struct Event {
 struct ObjectRef {
     #[serde(default)]
     subresource: String,
+}
+
+#[derive(Debug, Default, Deserialize)]
+struct User {
+    #[serde(default)]
+    username: String,
+}
+
+#[derive(Debug, Deserialize)]
+struct ResponseStatus {
+    #[serde(default)]
+    code: i64,
+}
+
+impl Event {
+    /// Anybody who reaches the API server can make events without a user: they must not keep it awake.
+    fn is_somebodys(&self) -> bool {
+        let refused = self.response_status.as_ref().is_some_and(|it| it.code == UNAUTHORIZED);
+        !self.user.username.is_empty() && !refused
+    }
 }
 
 /// The last request, and those that last.
@@ -58,6 +88,9 @@ impl Activity {
         let list: EventList = serde_json::from_slice(list).ok()?;
         let count = list.items.len();
         for event in list.items {
+            if !event.is_somebodys() {
+                continue;
+            }
             self.last = event.stage_timestamp.map_or(self.last, |time| time.max(self.last));
             let presence =
                 event.object_ref.is_some_and(|it| PRESENCE.contains(&it.subresource.as_str()));
@@ -67,7 +100,18 @@ impl Activity {
                 self.lasting.remove(&event.id);
             }
         }
+        self.prune();
         Some(count)
+    }
+
+    fn prune(&mut self) {
+        let last = self.last;
+        self.lasting.retain(|_, began| last.duration_since(*began) < LONGEST);
+        while self.lasting.len() > MOST {
+            let first = self.lasting.iter().min_by_key(|(_, began)| **began);
+            let Some(id) = first.map(|(id, _)| id.clone()) else { return };
+            self.lasting.remove(&id);
+        }
     }
 
     /// For how long nobody has used it.
@@ -94,6 +138,7 @@ mod tests {
         json!({
             "auditID": id,
             "stage": stage,
+            "user": { "username": "alice" },
             "objectRef": { "resource": "pods", "subresource": subresource },
             "stageTimestamp": format!("{:.6}", at(second)),
         })
@@ -129,6 +174,40 @@ mod tests {
         hear(&mut activity, &[event("f", "ResponseStarted", "exec", 1020)]);
         let late = 1020 + LONGEST.as_secs();
         assert_eq!(activity.idle(at(late)), LONGEST, "its end was lost");
+    }
+
+    #[test]
+    fn who_is_nobody_does_not_keep_it_awake() {
+        let mut activity = Activity::new(at(0));
+        let mut unnamed = event("a", "ResponseComplete", "", 10);
+        unnamed["user"] = json!({});
+        let mut refused = event("b", "ResponseStarted", "exec", 11);
+        refused["responseStatus"] = json!({ "code": 401 });
+        hear(&mut activity, &[unnamed, refused]);
+        assert_eq!(activity.idle(at(20)), SignedDuration::from_secs(20));
+        let mut forbidden = event("c", "ResponseComplete", "", 12);
+        forbidden["responseStatus"] = json!({ "code": 403 });
+        hear(&mut activity, &[forbidden]);
+        assert_eq!(
+            activity.idle(at(20)),
+            SignedDuration::from_secs(8),
+            "somebody, though without the right"
+        );
+    }
+
+    #[test]
+    fn ends_that_are_lost_take_no_memory() {
+        let mut activity = Activity::new(at(0));
+        for batch in 0..3 {
+            let events: Vec<_> = (0..MOST)
+                .map(|n| event(&format!("{batch}-{n}"), "ResponseStarted", "exec", batch))
+                .collect();
+            hear(&mut activity, &events);
+            assert_eq!(activity.lasting.len(), MOST);
+        }
+        assert!(activity.lasting.keys().all(|id| id.starts_with("2-")), "the newest stay");
+        hear(&mut activity, &[event("w", "ResponseComplete", "", LONGEST.as_secs() + 2)]);
+        assert_eq!(activity.lasting.len(), 0);
     }
 
     #[test]
