@@ -1,22 +1,15 @@
 //! The token of a ServiceAccount, which the kubelet renews in its file.
 
-use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::path::Path;
+use std::time::Instant;
 
 use http::HeaderValue;
 
+use super::fresh::Fresh;
 use super::{AccessError, read};
 
-/// How long a token is sent before its file is read again. The kubelet renews it when a fifth of its life is left, and
-/// no token lives for less than ten minutes.
-const FRESH: Duration = Duration::from_secs(60);
-
 /// The token and its file.
-pub struct Bearer {
-    path: PathBuf,
-    held: Mutex<(HeaderValue, Instant)>,
-}
+pub struct Bearer(Fresh<HeaderValue>);
 
 impl Bearer {
     /// Reads the file.
@@ -24,24 +17,16 @@ impl Bearer {
     /// # Errors
     /// When it cannot be read, or holds what no HTTP header can carry.
     pub fn read(path: &Path) -> Result<Bearer, AccessError> {
-        Ok(Bearer { held: Mutex::new((header(path)?, Instant::now())), path: path.to_owned() })
+        Fresh::read(path, header).map(Bearer)
     }
 
-    /// The header `Authorization` of a request that is sent now. While the file cannot be read, the last token is sent.
+    /// The header `Authorization` of a request that is sent now.
     pub fn header(&self) -> HeaderValue {
         self.header_at(Instant::now())
     }
 
     fn header_at(&self, now: Instant) -> HeaderValue {
-        let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
-        if now.saturating_duration_since(held.1) >= FRESH {
-            match header(&self.path) {
-                Ok(fresh) => held.0 = fresh,
-                Err(error) => tracing::warn!(%error, "the last token is still used"),
-            }
-            held.1 = now;
-        }
-        held.0.clone()
+        self.0.get(now, header)
     }
 }
 
@@ -55,6 +40,8 @@ fn header(path: &Path) -> Result<HeaderValue, AccessError> {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     #[test]

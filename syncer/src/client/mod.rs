@@ -5,6 +5,7 @@
 //! servers and decides by itself what to try again.
 
 mod bearer;
+mod fresh;
 mod trust;
 
 use std::io;

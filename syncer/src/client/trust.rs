@@ -1,26 +1,23 @@
 //! Trust in the authorities of a file, which may be replaced while the syncer runs.
 
-use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Instant;
 
 use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
+use rustls::crypto::CryptoProvider;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{DigitallySignedStruct, RootCertStore, SignatureScheme};
 
+use super::fresh::Fresh;
 use super::{AccessError, certificates};
-
-/// How long authorities are believed before their file is read again: it is read at a connection, not on a timer.
-const FRESH: Duration = Duration::from_secs(60);
 
 /// Asks rustls' own verifier, with the authorities of now.
 #[derive(Debug)]
 pub struct Trust {
-    path: PathBuf,
     provider: Arc<CryptoProvider>,
-    held: Mutex<(Arc<WebPkiServerVerifier>, Instant)>,
+    verifier: Fresh<Arc<WebPkiServerVerifier>>,
 }
 
 impl Trust {
@@ -29,23 +26,16 @@ impl Trust {
     /// # Errors
     /// When it cannot be read, or holds no authority.
     pub fn read(path: &Path, provider: Arc<CryptoProvider>) -> Result<Trust, AccessError> {
-        let held = Mutex::new((verifier(path, &provider)?, Instant::now()));
-        Ok(Trust { path: path.to_owned(), provider, held })
+        let verifier = Fresh::read(path, |path| verifier(path, &provider))?;
+        Ok(Trust { provider, verifier })
     }
 
-    /// While the file cannot be read, those of before are believed.
-    fn verifier(&self, now: Instant) -> Arc<WebPkiServerVerifier> {
-        let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
-        if now.saturating_duration_since(held.1) >= FRESH {
-            match verifier(&self.path, &self.provider) {
-                Ok(fresh) => held.0 = fresh,
-                Err(error) => {
-                    tracing::warn!(%error, "the authorities of before are still believed");
-                }
-            }
-            held.1 = now;
-        }
-        Arc::clone(&held.0)
+    fn current(&self) -> Arc<WebPkiServerVerifier> {
+        self.at(Instant::now())
+    }
+
+    fn at(&self, now: Instant) -> Arc<WebPkiServerVerifier> {
+        self.verifier.get(now, |path| verifier(path, &self.provider))
     }
 }
 
@@ -70,8 +60,13 @@ impl ServerCertVerifier for Trust {
         ocsp_response: &[u8],
         now: UnixTime,
     ) -> Result<ServerCertVerified, rustls::Error> {
-        let verifier = self.verifier(Instant::now());
-        verifier.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now)
+        self.current().verify_server_cert(
+            end_entity,
+            intermediates,
+            server_name,
+            ocsp_response,
+            now,
+        )
     }
 
     fn verify_tls12_signature(
@@ -80,8 +75,7 @@ impl ServerCertVerifier for Trust {
         cert: &CertificateDer<'_>,
         dss: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        let algorithms = &self.provider.signature_verification_algorithms;
-        verify_tls12_signature(message, cert, dss, algorithms)
+        self.current().verify_tls12_signature(message, cert, dss)
     }
 
     fn verify_tls13_signature(
@@ -90,17 +84,18 @@ impl ServerCertVerifier for Trust {
         cert: &CertificateDer<'_>,
         dss: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        let algorithms = &self.provider.signature_verification_algorithms;
-        verify_tls13_signature(message, cert, dss, algorithms)
+        self.current().verify_tls13_signature(message, cert, dss)
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.provider.signature_verification_algorithms.supported_schemes()
+        self.current().supported_verify_schemes()
     }
 }
 
 #[cfg(test)]
 pub mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     pub fn authority() -> String {
@@ -121,7 +116,7 @@ pub mod tests {
         assert!(matches!(read(), Err(AccessError::Authorities(_))));
         std::fs::write(&path, authority()).unwrap();
         let trust = read().unwrap();
-        let at = |seconds| trust.verifier(Instant::now() + Duration::from_secs(seconds));
+        let at = |seconds| trust.at(Instant::now() + Duration::from_secs(seconds));
         let first = at(0);
         std::fs::write(&path, authority()).unwrap();
         assert!(Arc::ptr_eq(&at(1), &first), "the file is not read for every connection");
