@@ -135,21 +135,20 @@ impl Api {
 
     /// Deletes exactly the object with this UID.
     ///
-    /// The answer is the object as it is being deleted, or a `Status` when it is gone at once.
+    /// The answer, as JSON, is the object as it is being deleted, or a `Status` when it is gone at once.
     pub async fn delete(
         &self,
         kind: &Resource,
         key: &Key,
         uid: &str,
         grace: Option<i64>,
-    ) -> Result<Object, ApiError> {
+    ) -> Result<Bytes, ApiError> {
         let mut options = json!({"preconditions": {"uid": uid}, "propagationPolicy": "Background"});
         if let Some(grace) = grace {
             vcluster_syncer_core::object::members(&mut options)
                 .insert("gracePeriodSeconds".into(), grace.into());
         }
-        let answer = self.send(Method::DELETE, &path(kind, key), Some(&options), None).await?;
-        Ok(parse::object(&answer)?)
+        self.send(Method::DELETE, &path(kind, key), Some(&options), None).await
     }
 
     /// Lists a collection, in pages; `query` holds selectors.

@@ -1,7 +1,9 @@
 //! The only place that writes to a cluster on a plan's behalf. Every write carries its preconditions (design D5).
 
+use std::fmt;
 use std::time::Duration;
 
+use serde::de::IgnoredAny;
 use serde_json::{Value, json};
 use tokio::time::timeout;
 use vcluster_syncer_core::kinds::pods::tokens;
@@ -11,6 +13,7 @@ use vcluster_syncer_core::{Act, Key, Object, Op, Side, skew};
 
 use super::Shared;
 use super::api::{Api, ApiError};
+use super::parse;
 
 /// The longest that one write may take.
 const DEADLINE: Duration = Duration::from_secs(30);
@@ -71,6 +74,18 @@ pub fn name(act: &Act) -> &'static str {
     }
 }
 
+/// Writes as they are logged: what was done to which resource of which side.
+pub struct Writes<'a>(pub &'a [Op]);
+
+impl fmt::Display for Writes<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().enumerate().try_for_each(|(index, op)| {
+            let comma = if index == 0 { "" } else { ", " };
+            write!(f, "{comma}{} {} {}", name(&op.act), op.side, op.kind.plural)
+        })
+    }
+}
+
 async fn execute(shared: &Shared, op: &Op, act: &Act) -> Result<Done, ApiError> {
     let api = shared.api(op.side);
     match act {
@@ -111,21 +126,44 @@ async fn delete(api: &Api, op: &Op, uid: &str, grace: Option<i64>) -> Result<Don
         Err(error) if error.code() == 404 => return Ok(Done::Gone(uid.to_owned())),
         Err(error) => return Err(error),
     };
-    Ok(match answer.str_at(&["kind"]) == Some("Status") || has_ended(&answer) {
+    let end: Ending = serde_json::from_slice(&answer)?;
+    Ok(match end.has_come() {
         true => Done::Gone(uid.to_owned()),
         // On its way out, by grace period or finalizers.
-        false if answer.is_deleting() && grace != Some(0) => Done::Object(answer),
+        false if end.is_deleting() && grace != Some(0) => Done::Object(parse::object(&answer)?),
         // Returned as it was before: the watch will tell.
         false => Done::Nothing,
     })
 }
 
-/// Whether a delete's answer is the object's last state: one without grace or finalizers is not there any more, whatever
-/// kind of answer its resource gives.
-fn has_ended(answer: &Object) -> bool {
-    let grace = answer.at(&["metadata", "deletionGracePeriodSeconds"]).and_then(Value::as_i64);
-    let finalizers = answer.at(&["metadata", "finalizers"]).and_then(Value::as_array);
-    answer.is_deleting() && grace == Some(0) && finalizers.is_none_or(Vec::is_empty)
+/// What the answer to a delete says about the object's end; most are read no further.
+#[derive(serde::Deserialize)]
+struct Ending {
+    kind: String,
+    #[serde(default)]
+    metadata: EndingMetadata,
+}
+
+#[derive(serde::Deserialize, Default)]
+#[serde(default, rename_all = "camelCase")]
+struct EndingMetadata {
+    deletion_timestamp: Option<IgnoredAny>,
+    deletion_grace_period_seconds: Option<i64>,
+    finalizers: Option<Vec<IgnoredAny>>,
+}
+
+impl Ending {
+    fn is_deleting(&self) -> bool {
+        self.metadata.deletion_timestamp.is_some()
+    }
+
+    /// Whether this is the object's last state: one without grace or finalizers is not there any more, whatever kind of
+    /// answer its resource gives.
+    fn has_come(&self) -> bool {
+        let no_grace = self.metadata.deletion_grace_period_seconds == Some(0);
+        let held = self.metadata.finalizers.as_ref().is_some_and(|list| !list.is_empty());
+        self.kind == "Status" || self.is_deleting() && no_grace && !held
+    }
 }
 
 async fn request_token(api: &Api, request: &TokenRequest) -> Result<Token, ApiError> {
@@ -178,15 +216,23 @@ mod tests {
 
     #[test]
     fn the_last_state_of_an_object_is_told_from_one_on_its_way_out() {
-        let answer = |grace: i64, finalizers: &[&str]| {
-            Object::new(json!({"kind": "Pod", "metadata": {
-                "deletionTimestamp": "2026-01-01T00:00:00Z",
-                "deletionGracePeriodSeconds": grace, "finalizers": finalizers,
-            }}))
+        let ends = |kind: &str, metadata: Value| {
+            let answer = json!({"kind": kind, "metadata": metadata, "spec": {"nodeName": "n"}});
+            serde_json::from_value::<Ending>(answer).unwrap().has_come()
         };
-        assert!(has_ended(&answer(0, &[])));
-        assert!(!has_ended(&answer(30, &[])));
-        assert!(!has_ended(&answer(0, &["kubernetes.io/pvc-protection"])));
-        assert!(!has_ended(&Object::new(json!({"kind": "Service", "metadata": {}}))));
+        let pod = |grace: i64, finalizers: &[&str]| {
+            ends(
+                "Pod",
+                json!({
+                    "deletionTimestamp": "2026-01-01T00:00:00Z",
+                    "deletionGracePeriodSeconds": grace, "finalizers": finalizers,
+                }),
+            )
+        };
+        assert!(pod(0, &[]));
+        assert!(!pod(30, &[]));
+        assert!(!pod(0, &["kubernetes.io/pvc-protection"]));
+        assert!(!ends("Service", json!({})));
+        assert!(ends("Status", json!({})));
     }
 }

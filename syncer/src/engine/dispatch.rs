@@ -169,7 +169,10 @@ async fn fly(shared: &Shared, Flight { key, job, since }: Flight) {
                 failed(shared, key, op, &error).await;
                 return;
             }
-            shared.state().queue.land(key);
+            let mut state = shared.state();
+            let kind = state.mirror(key).map_or("", |mirror| mirror.kind().plural);
+            tracing::info!(kind, key = %key.key.0, writes = %apply::Writes(&plan.ops), "written");
+            state.queue.land(key);
         }
         Job::Read(side, kind, object) => match apply::reread(shared, side, kind, &object).await {
             Ok(found) => {
@@ -210,9 +213,6 @@ async fn one_by_one<'a>(
 async fn write<'a>(shared: &Shared, op: &'a Op, since: Instant) -> Result<(), (&'a Op, ApiError)> {
     apply::carry_out(shared, op).await.map_err(|error| (op, error))?;
     shared.metrics.lag(op.kind.plural, op.side, since.elapsed());
-    tracing::info!(
-        kind = %op.kind, side = %op.side, key = %op.key, op = apply::name(&op.act), "written"
-    );
     Ok(())
 }
 

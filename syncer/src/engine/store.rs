@@ -180,7 +180,8 @@ impl Store {
     /// Changes one field of an object in place; its version stays, so that the watch's own word replaces ours.
     pub fn amend(&mut self, key: &Key, path: &[&str], value: &str) {
         if let Some(entry) = self.entries.get_mut(key)
-            && let Some(mut object) = entry.object()
+            // Taken out, not copied: nobody else holds it now.
+            && let Some(mut object) = std::mem::replace(&mut entry.body, Body::None).into_object()
         {
             object.set(path, value);
             entry.body = Body::Hot(object, None);
@@ -283,6 +284,16 @@ impl Entry {
         match &self.body {
             Body::None => None,
             Body::Hot(object, _) => Some(object.clone()),
+            Body::Cold(packed) => packed.object(),
+        }
+    }
+}
+
+impl Body {
+    fn into_object(self) -> Option<Object> {
+        match self {
+            Body::None => None,
+            Body::Hot(object, _) => Some(object),
             Body::Cold(packed) => packed.object(),
         }
     }
