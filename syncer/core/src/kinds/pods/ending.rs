@@ -80,7 +80,8 @@ pub fn last_of(virt: &Virtual<Object>, world: &dyn World, settings: &Settings) -
 pub fn lost(virt: &Virtual<Object>, world: &dyn World, settings: &Settings) -> Plan {
     let mut ops = tokens::leftovers(&Virtual(virt.key()), None, world, settings);
     ops.push(delete_virtual(virt, 0));
-    Plan::of(ops)
+    // In any order: a Secret that outlives its pod is found by `nothing_left`.
+    Plan { together: true, ..Plan::of(ops) }
 }
 
 /// Neither pod is there: nothing of theirs may be left.
