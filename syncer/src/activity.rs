@@ -5,19 +5,20 @@
 
 use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use anyhow::Context as _;
 use bytes::Bytes;
 use http::{Method, Request, Response, StatusCode};
 use http_body_util::{BodyExt as _, Full, Limited};
 use hyper::body::Incoming;
-use hyper::service::service_fn;
-use hyper_util::rt::TokioIo;
 use jiff::Timestamp;
 use serde_json::json;
-use tokio::net::{TcpListener, TcpStream};
 use vcluster_syncer_core::sleep::Activity;
+
+use crate::certs::write_file;
+use crate::plain_http::{Answer, Answers, serve};
+use crate::sockets::listen;
 
 /// The port.
 pub const PORT: u16 = 8081;
@@ -28,7 +29,8 @@ const FILES: [&str; 2] = ["audit-policy.json", "audit-webhook.json"];
 /// A batch has at most 400 events, of which each is a few kilobytes at most with metadata only.
 const MOST: usize = 8 * 1024 * 1024;
 
-type Heard = Arc<Mutex<Activity>>;
+/// What was heard so far.
+struct Heard(Mutex<Activity>);
 
 /// Writes the files with which the API server tells of requests: which, and to whom.
 ///
@@ -36,9 +38,8 @@ type Heard = Arc<Mutex<Activity>>;
 /// When the directory cannot be written.
 pub fn write_files(directory: &Path) -> anyhow::Result<()> {
     for (name, document) in FILES.into_iter().zip([policy(), webhook()]) {
-        let path = directory.join(name);
-        std::fs::write(&path, document.to_string())
-            .with_context(|| format!("{} cannot be written", path.display()))?;
+        write_file(directory, name, &document.to_string())
+            .with_context(|| format!("{} cannot be written", directory.join(name).display()))?;
     }
     Ok(())
 }
@@ -86,79 +87,58 @@ fn webhook() -> serde_json::Value {
 /// # Errors
 /// When the port cannot be had.
 pub async fn start(address: IpAddr) -> anyhow::Result<()> {
-    let at = SocketAddr::new(address, PORT);
-    let listener = TcpListener::bind(at)
-        .await
-        .with_context(|| format!("the address {at} for audit events cannot be had"))?;
-    tokio::spawn(serve(listener, Arc::new(Mutex::new(Activity::new(Timestamp::now())))));
+    let listener = listen(Some(address), PORT).await.with_context(|| {
+        let at = SocketAddr::new(address, PORT);
+        format!("the address {at} for audit events cannot be had")
+    })?;
+    tokio::spawn(serve(listener, Heard::since(Timestamp::now())));
     Ok(())
 }
 
-async fn serve(listener: TcpListener, heard: Heard) {
-    loop {
-        match listener.accept().await {
-            Ok((stream, peer)) => {
-                tokio::spawn(connection(stream, peer, Arc::clone(&heard)));
+impl Answers for Heard {
+    const NAME: &'static str = "audit events";
+
+    async fn answer(&self, peer: SocketAddr, request: Request<Incoming>) -> Answer {
+        let local = peer.ip().to_canonical().is_loopback();
+        let (status, body) = match (request.method(), request.uri().path()) {
+            (&Method::GET, "/idle") => {
+                let idle = self.lock().idle(Timestamp::now());
+                (StatusCode::OK, idle.as_secs().to_string())
             }
-            Err(error) => {
-                tracing::warn!(%error, "the port for audit events cannot accept");
-                tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+            (&Method::POST, "/audit") if local => {
+                match Limited::new(request.into_body(), MOST).collect().await {
+                    Ok(body) => match self.lock().hear(&body.to_bytes()) {
+                        Some(count) => {
+                            tracing::debug!(count, "requests were heard of");
+                            (StatusCode::OK, String::new())
+                        }
+                        None => (StatusCode::BAD_REQUEST, "no list of audit events\n".to_owned()),
+                    },
+                    Err(_) => (StatusCode::PAYLOAD_TOO_LARGE, String::new()),
+                }
             }
-        }
+            _ => (StatusCode::NOT_FOUND, "try GET /idle\n".to_owned()),
+        };
+        let mut answer = Response::new(Full::new(Bytes::from(body)));
+        *answer.status_mut() = status;
+        answer
     }
 }
 
-async fn connection(stream: TcpStream, peer: SocketAddr, heard: Heard) {
-    let service = service_fn(move |request| {
-        let heard = Arc::clone(&heard);
-        async move { Ok::<_, std::convert::Infallible>(answer(&heard, peer, request).await) }
-    });
-    let served = hyper::server::conn::http1::Builder::new()
-        .max_buf_size(16 * 1024)
-        .serve_connection(TokioIo::new(stream), service)
-        .await;
-    if let Err(error) = served {
-        tracing::debug!(%peer, %error, "a connection of the audit webhook ended");
+impl Heard {
+    fn since(start: Timestamp) -> Self {
+        Heard(Mutex::new(Activity::new(start)))
     }
-}
 
-async fn answer(
-    heard: &Mutex<Activity>,
-    peer: SocketAddr,
-    request: Request<Incoming>,
-) -> Response<Full<Bytes>> {
-    let local = peer.ip().to_canonical().is_loopback();
-    let (status, body) = match (request.method(), request.uri().path()) {
-        (&Method::GET, "/idle") => {
-            let idle = lock(heard).idle(Timestamp::now());
-            (StatusCode::OK, idle.as_secs().to_string())
-        }
-        (&Method::POST, "/audit") if local => {
-            match Limited::new(request.into_body(), MOST).collect().await {
-                Ok(body) => match lock(heard).hear(&body.to_bytes()) {
-                    Some(count) => {
-                        tracing::debug!(count, "requests were heard of");
-                        (StatusCode::OK, String::new())
-                    }
-                    None => (StatusCode::BAD_REQUEST, "no list of audit events\n".to_owned()),
-                },
-                Err(_) => (StatusCode::PAYLOAD_TOO_LARGE, String::new()),
-            }
-        }
-        _ => (StatusCode::NOT_FOUND, "try GET /idle\n".to_owned()),
-    };
-    let mut answer = Response::new(Full::new(Bytes::from(body)));
-    *answer.status_mut() = status;
-    answer
-}
-
-fn lock(heard: &Mutex<Activity>) -> std::sync::MutexGuard<'_, Activity> {
-    heard.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, Activity> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    use tokio::net::{TcpListener, TcpStream};
 
     use super::*;
 
@@ -175,7 +155,7 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
         let long_ago = Timestamp::now() - jiff::SignedDuration::from_secs(1000);
-        tokio::spawn(serve(listener, Arc::new(Mutex::new(Activity::new(long_ago)))));
+        tokio::spawn(serve(listener, Heard::since(long_ago)));
         let idle = || ask(port, "GET /idle HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n");
         assert!(idle().await.ends_with("\r\n\r\n1000"), "{}", idle().await);
         let list = json!({ "items": [{ "stage": "ResponseComplete", "user": { "username": "alice" }, "stageTimestamp": Timestamp::now().to_string() }] });

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use futures::{Stream, StreamExt as _};
+use futures::{Stream, StreamExt as _, stream};
 use http::{HeaderValue, Method, Request, StatusCode, header};
 use kube::Client;
 use kube::core::WatchEvent;
@@ -160,6 +160,20 @@ impl Namespace {
         let token = token.to_owned();
         let items = list.get_mut("items").map(Value::take);
         Ok((if let Some(Value::Array(items)) = items { items } else { Vec::new() }, token))
+    }
+
+    /// All objects that a selector finds, as [`Namespace::page`] has them, `limit` at a time.
+    pub fn pages(
+        &self,
+        kind: &'static str,
+        selector: &str,
+        limit: usize,
+    ) -> impl Stream<Item = Result<Vec<Value>, Denied>> {
+        stream::try_unfold(Some(String::new()), move |token| async move {
+            let Some(token) = token else { return Ok(None) };
+            let (objects, rest) = self.page(kind, selector, limit, &token).await?;
+            Ok(Some((objects, (!rest.is_empty()).then_some(rest))))
+        })
     }
 
     /// Follows one object: what it is now, and each time it changes. The stream ends when the host says so, or the

@@ -9,7 +9,8 @@ use tokio::sync::Semaphore;
 use tokio::time::{Instant, sleep, timeout};
 
 use super::plane::Plane;
-use crate::kubelet::{join, settle};
+use crate::kubelet::join;
+use crate::sockets::{accept, settle};
 
 /// Connections that are held or carried at once. Each takes some kilobytes.
 const CONNECTIONS: usize = 256;
@@ -35,32 +36,23 @@ pub async fn serve(listener: TcpListener, plane: Arc<Plane>) {
     let places = Arc::new(Semaphore::new(CONNECTIONS));
     loop {
         let Ok(hello) = Arc::clone(&hellos).acquire_owned().await else { return };
-        match listener.accept().await {
-            Ok((client, from)) => {
-                let (plane, places) = (Arc::clone(&plane), Arc::clone(&places));
-                tokio::spawn(async move {
-                    // Load balancers and probes connect and say nothing: they wake nobody, and take no place.
-                    if !says_hello(&client).await {
-                        return;
-                    }
-                    drop(hello);
-                    let Ok(_place) = places.try_acquire_owned() else {
-                        tracing::warn!(%from, "dropped: too many connections");
-                        return;
-                    };
-                    match one(client, from, &plane).await {
-                        Ok(()) => tracing::debug!(%from, "ended"),
-                        Err(error) => {
-                            tracing::warn!(%from, error = format!("{error:#}"), "dropped")
-                        }
-                    }
-                });
+        let (client, from) = accept(&listener, "door").await;
+        let (plane, places) = (Arc::clone(&plane), Arc::clone(&places));
+        tokio::spawn(async move {
+            // Load balancers and probes connect and say nothing: they wake nobody, and take no place.
+            if !says_hello(&client).await {
+                return;
             }
-            Err(error) => {
-                tracing::warn!(%error, "cannot accept a connection");
-                sleep(LOOK).await;
+            drop(hello);
+            let Ok(_place) = places.try_acquire_owned() else {
+                tracing::warn!(%from, "dropped: too many connections");
+                return;
+            };
+            match one(client, from, &plane).await {
+                Ok(()) => tracing::debug!(%from, "ended"),
+                Err(error) => tracing::warn!(%from, error = format!("{error:#}"), "dropped"),
             }
-        }
+        });
     }
 }
 

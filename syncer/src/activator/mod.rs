@@ -12,18 +12,17 @@ mod keeper;
 mod plane;
 mod sweep;
 
-use std::net::{Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use tokio::net::TcpListener;
 use vcluster_config::{AutoSleep, Invalid, Labels, Rest};
 use vcluster_syncer_core::{Rule, sleep};
 
 use crate::client::Access;
 use crate::namespace::Namespace;
 use crate::shutdown::Shutdown;
+use crate::sockets::listen;
 use plane::Plane;
 
 /// The rights of the activator on the workloads NAME and NAME-etcd.
@@ -93,7 +92,8 @@ pub async fn run(args: ActivatorArgs) -> anyhow::Result<()> {
     let port = args.port;
     let name = args.name.clone();
     let plane = Arc::new(Plane::new(namespace, args));
-    let listener = listen(port).await?;
+    let listener =
+        listen(None, port).await.with_context(|| format!("port {port} cannot be had"))?;
     tracing::info!(port, name, "holding the door");
     tokio::select! {
         () = door::serve(listener, Arc::clone(&plane)) => {}
@@ -101,14 +101,4 @@ pub async fn run(args: ActivatorArgs) -> anyhow::Result<()> {
         () = shutdown.asked().cancelled() => {}
     }
     Ok(())
-}
-
-/// Both address families, or the old one where there is no other.
-async fn listen(port: u16) -> anyhow::Result<TcpListener> {
-    match TcpListener::bind(SocketAddr::from((Ipv6Addr::UNSPECIFIED, port))).await {
-        Ok(listener) => Ok(listener),
-        Err(_) => TcpListener::bind(("0.0.0.0", port))
-            .await
-            .with_context(|| format!("port {port} cannot be had")),
-    }
 }

@@ -1,8 +1,9 @@
 //! Frees the host of the pods of a virtual cluster that sleeps.
 
+use std::pin::pin;
 use std::time::Duration;
 
-use futures::{StreamExt as _, stream};
+use futures::{StreamExt as _, TryStreamExt as _, stream};
 use serde_json::Value;
 use tokio::time::Instant;
 use vcluster_syncer_core::labels::{MANAGED_BY, OBJECT_NAME, host_label_key};
@@ -43,11 +44,11 @@ pub async fn free(plane: &Plane) -> Result<bool, Denied> {
     if !matches!(plane.state().await?, State::Asleep(_)) {
         return Ok(false);
     }
-    let selector = format!("{MANAGED_BY}={}", plane.name);
-    let (mut count, mut left, mut next) = (0, false, String::new());
-    loop {
-        let (pods, token) = plane.namespace.page("pods", &selector, PAGE, &next).await?;
-        left |= pods.iter().any(|pod| is_twin(pod) && is_ending(pod));
+    let (mut count, mut left) = (0, false);
+    let selector = twins(plane);
+    let mut pages = pin!(plane.namespace.pages("pods", &selector, PAGE));
+    while let Some(pods) = pages.try_next().await? {
+        left |= pods.iter().any(ends);
         let going = pods.iter().filter(|pod| goes(pod, plane));
         let mut deleted = stream::iter(going.map(|pod| plane.namespace.delete("pods", pod)))
             .buffer_unordered(AT_ONCE);
@@ -63,10 +64,6 @@ pub async fn free(plane: &Plane) -> Result<bool, Denied> {
             }
             left = true;
         }
-        if token.is_empty() {
-            break;
-        }
-        next = token;
     }
     if count > 0 {
         tracing::info!(count, "pods of the virtual cluster were removed from the host");
@@ -80,24 +77,27 @@ pub async fn free(plane: &Plane) -> Result<bool, Denied> {
 /// # Errors
 /// When the host does not answer, or refuses.
 pub async fn until_ended(plane: &Plane) -> Result<(), Denied> {
-    let selector = format!("{MANAGED_BY}={}", plane.name);
     let began = Instant::now();
-    while began.elapsed() < ENDING {
-        let (mut ending, mut next) = (false, String::new());
-        loop {
-            let (pods, token) = plane.namespace.page("pods", &selector, PAGE, &next).await?;
-            ending |= pods.iter().any(|pod| is_twin(pod) && is_ending(pod));
-            if ending || token.is_empty() {
-                break;
-            }
-            next = token;
-        }
-        if !ending {
-            return Ok(());
-        }
+    while began.elapsed() < ENDING && any_ends(plane).await? {
         tokio::time::sleep(LOOK).await;
     }
     Ok(())
+}
+
+async fn any_ends(plane: &Plane) -> Result<bool, Denied> {
+    let selector = twins(plane);
+    let mut pages = pin!(plane.namespace.pages("pods", &selector, PAGE));
+    while let Some(pods) = pages.try_next().await? {
+        if pods.iter().any(ends) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// The selector of the tenants' pods.
+fn twins(plane: &Plane) -> String {
+    format!("{MANAGED_BY}={}", plane.name)
 }
 
 /// The label alone is not proof: a pod of ours also says which virtual pod it stands for.
@@ -105,8 +105,8 @@ fn is_twin(pod: &Value) -> bool {
     member(pod, "annotations", OBJECT_NAME).is_some()
 }
 
-fn is_ending(pod: &Value) -> bool {
-    pod.pointer("/metadata/deletionTimestamp").is_some()
+fn ends(pod: &Value) -> bool {
+    is_twin(pod) && pod.pointer("/metadata/deletionTimestamp").is_some()
 }
 
 fn member<'a>(pod: &'a Value, map: &str, key: &str) -> Option<&'a str> {
@@ -118,7 +118,7 @@ fn goes(pod: &Value, plane: &Plane) -> bool {
         && plane.staying.iter().all(|(key, value)| {
             member(pod, "labels", &host_label_key(key, &plane.name)) == Some(value.as_str())
         });
-    is_twin(pod) && !is_ending(pod) && !stays
+    is_twin(pod) && !ends(pod) && !stays
 }
 
 #[cfg(test)]

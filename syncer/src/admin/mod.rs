@@ -11,26 +11,19 @@ mod routes;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
 
-use hyper::service::service_fn;
-use hyper_util::rt::{TokioIo, TokioTimer};
+use http::Request;
+use hyper::body::Incoming;
 use prometheus_client::registry::Registry;
-use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Semaphore;
+use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use crate::logging::LogLevel;
+use crate::plain_http::{self, Answer, Answers};
 
 pub use health::{Check, Gate, Health, Line, Report};
 pub use metrics::{Metrics, QueueDepths, StoreObjects, StoreSizes};
 pub use process::Process;
-
-/// Probes, one or two scrapers and a person.
-const CONNECTIONS: usize = 64;
-
-/// How long a client may take to send its request's head.
-const HEADERS_WITHIN: Duration = Duration::from_secs(10);
 
 /// What the door shows.
 pub struct Admin {
@@ -47,47 +40,22 @@ pub struct Admin {
 impl Admin {
     /// Serves on `listener` until `stop` fires.
     pub async fn serve(self, listener: TcpListener, stop: CancellationToken) {
-        let admin = Arc::new(self);
-        let slots = Arc::new(Semaphore::new(CONNECTIONS));
-        loop {
-            let accepted = tokio::select! {
-                () = stop.cancelled() => return,
-                accepted = listener.accept() => accepted,
-            };
-            match accepted {
-                Ok((stream, peer)) => {
-                    let Ok(slot) = Arc::clone(&slots).try_acquire_owned() else {
-                        tracing::debug!(%peer, "too many connections to the admin port");
-                        continue;
-                    };
-                    let admin = Arc::clone(&admin);
-                    tokio::spawn(async move {
-                        admin.connection(stream, peer).await;
-                        drop(slot);
-                    });
-                }
-                Err(error) => {
-                    tracing::warn!(%error, "admin port cannot accept");
-                    tokio::time::sleep(Duration::from_millis(100)).await;
-                }
-            }
+        tokio::select! {
+            () = stop.cancelled() => {}
+            () = plain_http::serve(listener, self) => {}
         }
     }
+}
 
-    async fn connection(self: Arc<Self>, stream: TcpStream, peer: SocketAddr) {
-        let service = service_fn(move |request| {
-            let admin = Arc::clone(&self);
-            async move { Ok::<_, std::convert::Infallible>(routes::answer(&admin, peer, request).await) }
-        });
-        let served = hyper::server::conn::http1::Builder::new()
-            .timer(TokioTimer::new())
-            .header_read_timeout(HEADERS_WITHIN)
-            .max_buf_size(16 * 1024)
-            .serve_connection(TokioIo::new(stream), service)
-            .await;
-        if let Err(error) = served {
-            tracing::debug!(%peer, %error, "admin connection ended");
-        }
+impl Answers for Admin {
+    const NAME: &'static str = "admin";
+
+    fn answer(
+        &self,
+        peer: SocketAddr,
+        request: Request<Incoming>,
+    ) -> impl Future<Output = Answer> + Send {
+        routes::answer(self, peer, request)
     }
 }
 
@@ -96,6 +64,7 @@ mod tests {
     use std::net::Ipv4Addr;
 
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    use tokio::net::TcpStream;
 
     use super::*;
     use crate::logging;

@@ -8,6 +8,7 @@ use http_body_util::{BodyExt as _, Full, Limited};
 use hyper::body::Incoming;
 
 use super::{Admin, Report};
+use crate::plain_http::Answer;
 
 /// A list of log directives is short.
 const BODY_LIMIT: usize = 4096;
@@ -15,8 +16,6 @@ const BODY_LIMIT: usize = 4096;
 const TEXT: &str = "text/plain; charset=utf-8";
 const JSON: &str = "application/json";
 const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
-
-type Answer = Response<Full<Bytes>>;
 
 /// Answers one request that came from `peer`.
 pub(super) async fn answer(admin: &Admin, peer: SocketAddr, request: Request<Incoming>) -> Answer {

@@ -1,7 +1,6 @@
 //! One port: that of a virtual node, or of the metrics API.
 
-use std::io;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -18,26 +17,13 @@ use super::answers::Answer;
 use super::identity::Caller;
 use super::node::Shared;
 use super::trust::{Tls, holder};
-use crate::client::KEEPALIVE;
+use crate::sockets::{accept, settle};
 
 const HANDSHAKE_WITHIN: Duration = Duration::from_secs(10);
 /// Also how long an idle connection is kept for the next request.
 const HEADERS_WITHIN: Duration = Duration::from_secs(30);
 /// As much as hyper takes for a target alone: the words of a long `exec` are all in it.
 const HEADERS_LIMIT: usize = 64 * 1024;
-
-/// Listens on `port` of `address`; without one on all addresses, IPv6 too where there is any.
-pub(super) async fn bind(address: Option<IpAddr>, port: u16) -> io::Result<TcpListener> {
-    if let Some(address) = address {
-        return TcpListener::bind((address, port)).await;
-    }
-    match TcpListener::bind((Ipv6Addr::UNSPECIFIED, port)).await {
-        Err(error) if error.kind() != io::ErrorKind::AddrInUse => {
-            TcpListener::bind((Ipv4Addr::UNSPECIFIED, port)).await
-        }
-        bound => bound,
-    }
-}
 
 /// What a port leads to.
 pub(super) trait Door: Send + Sync + 'static {
@@ -67,32 +53,23 @@ impl<D: Door> Listener<D> {
     /// Serves until `stop` fires. Requests in flight are then finished, streams go on.
     pub(super) async fn run(self, listener: TcpListener) {
         loop {
-            let accepted = tokio::select! {
+            let (stream, peer) = tokio::select! {
                 () = self.stop.cancelled() => return,
-                accepted = listener.accept() => accepted,
+                accepted = accept(&listener, self.door.name()) => accepted,
             };
-            match accepted {
-                Ok((stream, peer)) => {
-                    let Ok(slot) = Arc::clone(&self.connections).try_acquire_owned() else {
-                        tracing::warn!(%peer, "too many connections to virtual nodes");
-                        continue;
-                    };
-                    let connection = Connection {
-                        door: Arc::clone(&self.door),
-                        tls: self.tls.borrow().clone(),
-                        stop: self.stop.clone(),
-                    };
-                    self.door.shared().tasks.spawn(async move {
-                        connection.serve(stream, peer).await;
-                        drop(slot);
-                    });
-                }
-                Err(error) => {
-                    // Out of file descriptors, mostly: they come back.
-                    tracing::warn!(node = self.door.name(), %error, "cannot accept");
-                    tokio::time::sleep(Duration::from_millis(100)).await;
-                }
-            }
+            let Ok(slot) = Arc::clone(&self.connections).try_acquire_owned() else {
+                tracing::warn!(%peer, "too many connections to virtual nodes");
+                continue;
+            };
+            let connection = Connection {
+                door: Arc::clone(&self.door),
+                tls: self.tls.borrow().clone(),
+                stop: self.stop.clone(),
+            };
+            self.door.shared().tasks.spawn(async move {
+                connection.serve(stream, peer).await;
+                drop(slot);
+            });
         }
     }
 }
@@ -149,14 +126,4 @@ impl<D: Door> Connection<D> {
             tracing::debug!(node, %peer, %error, "connection ended");
         }
     }
-}
-
-/// Sends at once, and notices in time that the other side is gone without a word.
-pub(crate) fn settle(stream: &TcpStream) -> io::Result<()> {
-    stream.set_nodelay(true)?;
-    let keepalive = socket2::TcpKeepalive::new()
-        .with_time(KEEPALIVE.idle)
-        .with_interval(KEEPALIVE.interval)
-        .with_retries(KEEPALIVE.retries);
-    socket2::SockRef::from(stream).set_tcp_keepalive(&keepalive)
 }

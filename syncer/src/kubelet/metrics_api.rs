@@ -7,10 +7,11 @@ use tokio::sync::watch;
 use vcluster_config::MetricsServer;
 
 use super::certificates::{NodeCertificate, Subject};
-use super::listener::{self, Listener};
+use super::listener::Listener;
 use super::trust::Tls;
 use super::usage::api::{MetricsApi, Offer};
 use super::{CaPurpose, ClientTrust, KubeletError, KubeletServers};
+use crate::sockets::listen;
 
 impl KubeletServers {
     /// Serves the metrics API of the virtual cluster at `address` until the shutdown, under the name `server_name`, to
@@ -31,7 +32,7 @@ impl KubeletServers {
             port: address.port(),
             source,
         };
-        let socket = listener::bind(Some(address.ip()), address.port()).await.map_err(failed)?;
+        let socket = listen(Some(address.ip()), address.port()).await.map_err(failed)?;
         let address = socket.local_addr().map_err(failed)?;
         let subject = Subject {
             node: server_name.to_owned(),

@@ -41,6 +41,7 @@ use vcluster_syncer_core::Rule;
 
 use crate::admin::Check;
 use crate::shutdown::Shutdown;
+use crate::sockets::listen;
 use certificates::{NodeCertificate, Subject};
 use listener::Listener;
 use node::{Places, Shared};
@@ -54,7 +55,6 @@ pub use node::KubeletMetrics;
 pub use pods::{HostPod, PodDirectory};
 pub use trust::{CaPurpose, ClientTrust};
 
-pub(crate) use listener::settle;
 pub(crate) use relay::join;
 
 /// The rights on the host that the kubelet API takes, besides reading pods. From 1.35 on the host wants `create` even for
@@ -203,7 +203,7 @@ impl KubeletServers {
         }
         let failed =
             |source| KubeletError::Bind { node: node.to_owned(), port: endpoint.port, source };
-        let socket = listener::bind(self.bind, endpoint.port).await.map_err(failed)?;
+        let socket = listen(self.bind, endpoint.port).await.map_err(failed)?;
         let address = socket.local_addr().map_err(failed)?;
         let certificate = Arc::new(NodeCertificate::new(signer, subject)?);
         let (tls, current) = watch::channel(Tls::new(&state.clients, Arc::clone(&certificate))?);

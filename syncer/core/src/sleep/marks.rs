@@ -3,6 +3,8 @@
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
+use crate::object::members;
+
 /// `"true"`: the workload is paused.
 pub const PAUSED: &str = "loft.sh/paused";
 /// How many replicas it had.
@@ -85,21 +87,14 @@ pub fn wake_up(workload: &Value) -> Option<Value> {
             let noted =
                 annotation(workload, PAUSED_REPLICAS).and_then(|text| text.parse::<i32>().ok());
             let replicas = noted.filter(|replicas| *replicas > 0).unwrap_or(1);
-            json_merge(&mut patch, "spec", json!({ "replicas": replicas }));
+            members(&mut patch).insert("spec".to_owned(), json!({ "replicas": replicas }));
         }
     }
-    if let Some(Value::Object(annotations)) = patch.pointer_mut("/metadata/annotations") {
-        for key in [PAUSED, PAUSED_REPLICAS, PAUSED_DATE] {
-            annotations.insert(key.to_owned(), Value::Null);
-        }
+    if let Some(annotations) = patch.pointer_mut("/metadata/annotations") {
+        let gone = [PAUSED, PAUSED_REPLICAS, PAUSED_DATE];
+        members(annotations).extend(gone.map(|key| (key.to_owned(), Value::Null)));
     }
     Some(patch)
-}
-
-fn json_merge(patch: &mut Value, key: &str, value: Value) {
-    if let Value::Object(patch) = patch {
-        patch.insert(key.to_owned(), value);
-    }
 }
 
 fn annotation<'a>(workload: &'a Value, key: &str) -> Option<&'a str> {
