@@ -69,8 +69,7 @@ pub fn off(host: &Host<Object>, now: Timestamp) -> Plan {
 
 /// The virtual pod is being deleted and its host pod is gone: now it may go.
 pub fn last_of(virt: &Virtual<Object>, world: &dyn World, settings: &Settings) -> Plan {
-    if grace(virt) == Some(0) {
-        // It waits for finalizers.
+    if waits_for_finalizers(virt) {
         return Plan::of(tokens::leftovers(&Virtual(virt.key()), None, world, settings));
     }
     lost(virt, world, settings)
@@ -106,7 +105,7 @@ fn force(plan: &mut Plan, host: &Host<Object>, now: Timestamp) {
     let end = host.str_at(&["metadata", "deletionTimestamp"]);
     let end = end.and_then(|end| end.parse::<Timestamp>().ok()).unwrap_or(now);
     match end.checked_add(SLACK) {
-        _ if grace(host) == Some(0) => {}
+        _ if waits_for_finalizers(host) => {}
         Ok(end) if end > now => plan.again_at = Some(end),
         _ => plan.ops.push(Op::delete(Side::Host, &PODS, host, Some(0))),
     }
@@ -114,6 +113,13 @@ fn force(plan: &mut Plan, host: &Host<Object>, now: Timestamp) {
 
 fn delete_virtual(virt: &Virtual<Object>, grace_seconds: i64) -> Op {
     Op::delete(Side::Virtual, &PODS, virt, Some(grace_seconds))
+}
+
+/// Whether it was deleted without grace and is only kept by finalizers. Without any it ought not to be there: an API server
+/// first writes the grace period and then removes the pod, and may lose its store in between. Nobody else tries again.
+fn waits_for_finalizers(pod: &Object) -> bool {
+    let finalizers = pod.at(&["metadata", "finalizers"]).and_then(Value::as_array);
+    grace(pod) == Some(0) && finalizers.is_some_and(|list| !list.is_empty())
 }
 
 /// The grace period of a pod that is being deleted, in seconds.
