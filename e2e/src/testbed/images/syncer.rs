@@ -35,6 +35,9 @@ pub async fn build(profile: Profile) -> Result<Image> {
         .with_context(|| format!("in {}", file.display()))
 }
 
+/// Static, and with its relocations packed: they are all read at start, and would be a thirtieth of the program.
+const RUSTFLAGS: &str = include_str!("../../../../syncer/rustflags");
+
 /// A static program of this machine's architecture.
 async fn compile(profile: Profile) -> Result<PathBuf> {
     let target = match std::env::consts::ARCH {
@@ -44,7 +47,7 @@ async fn compile(profile: Profile) -> Result<PathBuf> {
     };
     let mut cargo = checkout::cargo(&["build", "--package", "vcluster-syncer", "--bin", "syncer"])?;
     // With --target, build scripts and macros stay dynamic.
-    cargo.args(["--target", target]).env("RUSTFLAGS", "-C target-feature=+crt-static");
+    cargo.args(["--target", target]).env("RUSTFLAGS", RUSTFLAGS.trim_end());
     if profile == Profile::Release {
         cargo.arg("--release");
     }
