@@ -21,8 +21,15 @@ impl State {
             Side::Virtual => self.virtual_changed(kind, key),
             Side::Host => self.host_changed(kind, key),
         }
-        for looker in self.lookups.of(side, kind, key) {
-            self.queue.push(looker.clone());
+        let lookers: Vec<PlanKey> = self.lookups.of(side, kind, key).cloned().collect();
+        lookers.into_iter().for_each(|looker| self.due(looker));
+    }
+
+    /// This key is to be planned.
+    fn due(&mut self, key: PlanKey) {
+        match self.owners.has_any(&key) {
+            true => self.queue.push_begun(key),
+            false => self.queue.push(key),
         }
     }
 
@@ -41,10 +48,10 @@ impl State {
         };
         for (kind, key) in self.references.set(&plan_key, references) {
             if let Some(index) = self.kind_of(kind) {
-                self.queue.push(PlanKey { kind: index, key });
+                self.due(PlanKey { kind: index, key });
             }
         }
-        self.queue.push(plan_key);
+        self.due(plan_key);
     }
 
     fn host_changed(&mut self, kind: &'static Resource, key: &Key) {
@@ -53,7 +60,7 @@ impl State {
             let used = object.as_ref().and_then(nodes::node_of).map(str::to_owned);
             for node in self.nodes.set(key, used, Instant::now()) {
                 if let Some(index) = self.kind_of(&NODES) {
-                    self.queue.push(PlanKey { kind: index, key: Virtual(Key::cluster(&node)) });
+                    self.due(PlanKey { kind: index, key: Virtual(Key::cluster(&node)) });
                 }
             }
         }
@@ -66,13 +73,13 @@ impl State {
             if self.is_twin(&before, kind, key) {
                 self.absences.twin_left(&before);
             }
-            self.queue.push(before);
+            self.due(before);
         }
         if let Some(owner) = owner {
             if self.is_twin(&owner, kind, key) {
                 self.absences.twin_is_there(&owner);
             }
-            self.queue.push(owner);
+            self.due(owner);
         }
     }
 

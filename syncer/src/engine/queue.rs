@@ -18,13 +18,19 @@ pub struct PlanKey {
 const LONGEST_WAIT: Duration = Duration::from_secs(60);
 /// First wait after a failure.
 const FIRST_WAIT: Duration = Duration::from_millis(100);
+/// How many keys of which something is on the host go before one that is new. What was begun is better ended: in a burst
+/// its objects are still parsed, and whoever waits for a pod waits for its last step. But new ones must come through.
+const BEGUN_BEFORE_NEW: u32 = 4;
 /// Fewer ready keys than these are not worth a look.
 const FEW: usize = 1024;
 
 /// Keys that are ready, in flight, or waiting for a time.
 #[derive(Default)]
 pub struct Queue {
-    ready: VecDeque<PlanKey>,
+    new: VecDeque<PlanKey>,
+    begun: VecDeque<PlanKey>,
+    /// How many begun ones went since the last new one.
+    streak: u32,
     slots: HashMap<PlanKey, Slot>,
     timers: BTreeSet<(Instant, PlanKey)>,
     /// How many ready keys the last thinning left.
@@ -47,14 +53,26 @@ struct Slot {
 impl Queue {
     /// Something about this key changed.
     pub fn push(&mut self, key: PlanKey) {
+        if self.becomes_ready(&key) {
+            self.new.push_back(key);
+        }
+    }
+
+    /// Something about this key changed, and something of it is on the host.
+    pub fn push_begun(&mut self, key: PlanKey) {
+        if self.becomes_ready(&key) {
+            self.begun.push_back(key);
+        }
+    }
+
+    fn becomes_ready(&mut self, key: &PlanKey) -> bool {
         let slot = self.slots.entry(key.clone()).or_default();
         slot.since.get_or_insert_with(Instant::now);
         if slot.in_flight {
             slot.dirty = true;
-        } else if !slot.queued {
-            slot.queued = true;
-            self.ready.push_back(key);
+            return false;
         }
+        !std::mem::replace(&mut slot.queued, true)
     }
 
     /// Plan this key at a time, unless something changes before. Only the earliest wish is kept.
@@ -72,7 +90,7 @@ impl Queue {
     /// Takes the next key, which is then in flight. Also returns when it first became due.
     pub fn pop(&mut self, now: Instant) -> Option<(PlanKey, Instant)> {
         self.wake_timers(now);
-        let key = self.ready.pop_front()?;
+        let key = self.pop_ready()?;
         let slot = self.slots.entry(key.clone()).or_default();
         slot.queued = false;
         slot.in_flight = true;
@@ -81,6 +99,16 @@ impl Queue {
             self.timers.remove(&(timer, key.clone()));
         }
         Some((key, since))
+    }
+
+    fn pop_ready(&mut self) -> Option<PlanKey> {
+        let turn_of_new = self.begun.is_empty() || self.streak >= BEGUN_BEFORE_NEW;
+        if turn_of_new && let Some(key) = self.new.pop_front() {
+            self.streak = 0;
+            return Some(key);
+        }
+        self.streak = self.streak.saturating_add(1);
+        self.begun.pop_front()
     }
 
     /// The flight of a key ended well.
@@ -138,12 +166,17 @@ impl Queue {
     /// When many keys are ready, and twice as many as the last time: drops those for which there is nothing to do, and
     /// answers which. For who takes no keys out.
     pub fn thin_out(&mut self, is_idle: impl Fn(&PlanKey) -> bool) -> Vec<PlanKey> {
-        if self.ready.len() < FEW.max(2 * self.thinned) {
+        let ready = self.new.len() + self.begun.len();
+        if ready < FEW.max(2 * self.thinned) {
             return Vec::new();
         }
-        let (idle, rest): (Vec<_>, Vec<_>) = self.ready.drain(..).partition(is_idle);
-        self.ready = rest.into();
-        self.thinned = self.ready.len();
+        let mut idle = Vec::new();
+        for keys in [&mut self.new, &mut self.begun] {
+            let (gone, rest): (Vec<_>, Vec<_>) = keys.drain(..).partition(&is_idle);
+            *keys = rest.into();
+            idle.extend(gone);
+        }
+        self.thinned = ready - idle.len();
         for key in &idle {
             if let Some(timer) = self.slots.remove(key).and_then(|slot| slot.timer) {
                 self.timers.remove(&(timer, key.clone()));
@@ -161,8 +194,8 @@ impl Queue {
             // changes all the time must not keep the others waiting.
             slot.hurried = !slot.hurried;
             match slot.hurried {
-                true => self.ready.push_front(key.clone()),
-                false => self.ready.push_back(key.clone()),
+                true => self.begun.push_front(key.clone()),
+                false => self.begun.push_back(key.clone()),
             }
         } else if slot.timer.is_none() && slot.failures == 0 {
             self.slots.remove(key);
@@ -212,7 +245,7 @@ mod tests {
         let (mut queue, now) = (Queue::default(), Instant::now());
         ["busy", "a", "b"].into_iter().for_each(|name| queue.push(key(name)));
         let mut order = Vec::new();
-        while order.len() < 6 {
+        while order.len() < 12 {
             let Some((next, _)) = queue.pop(now) else { break };
             order.push(next.key.name().to_owned());
             if order.last().is_some_and(|name| name == "busy") {
@@ -220,7 +253,9 @@ mod tests {
             }
             queue.land(&next);
         }
-        assert_eq!(order, ["busy", "busy", "a", "b", "busy", "busy"]);
+        let others: Vec<&str> =
+            order.iter().map(String::as_str).filter(|name| *name != "busy").collect();
+        assert_eq!(others, ["a", "b"], "of {order:?}");
     }
 
     #[test]
@@ -259,9 +294,20 @@ mod tests {
         assert_eq!(queue.pop(Instant::now()).unwrap().0, key("7"));
     }
 
+    #[test]
+    fn what_was_begun_goes_first_and_new_ones_come_through() {
+        let (mut queue, now) = (Queue::default(), Instant::now());
+        ["a", "b"].into_iter().for_each(|name| queue.push(key(name)));
+        (0..9).for_each(|number| queue.push_begun(key(&number.to_string())));
+        let order: Vec<String> = std::iter::from_fn(|| queue.pop(now))
+            .map(|(key, _)| key.key.name().to_owned())
+            .collect();
+        assert_eq!(order, ["0", "1", "2", "3", "a", "4", "5", "6", "7", "b", "8"]);
+    }
+
     proptest! {
         #[test]
-        fn no_change_is_ever_lost(steps in prop::collection::vec((0..4u8, 0..3u8), 0..60)) {
+        fn no_change_is_ever_lost(steps in prop::collection::vec((0..5u8, 0..3u8), 0..60)) {
             let (mut queue, mut now) = (Queue::default(), Instant::now());
             let mut changed = std::collections::BTreeSet::new();
             let mut flying: Vec<PlanKey> = Vec::new();
@@ -275,6 +321,7 @@ mod tests {
                         flying.push(key);
                     },
                     2 => if let Some(key) = flying.pop() { queue.land(&key); },
+                    3 => { queue.push_begun(key.clone()); changed.insert(key); }
                     _ => if let Some(key) = flying.pop() { queue.fail(&key, None, now); changed.insert(key); },
                 }
             }
