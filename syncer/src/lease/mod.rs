@@ -23,11 +23,19 @@ use tokio_util::sync::CancellationToken;
 use record::{Seen, Standing};
 use vcluster_syncer_core::Rule;
 
-/// The rights on the host that an election takes.
+/// What an election takes of the host. A right to create cannot be one to create something of a certain name.
 pub const RULES: &[Rule] = &[Rule {
     group: "coordination.k8s.io",
     resources: &["leases"],
-    verbs: &["create", "get", "patch"],
+    verbs: &["create"],
+    in_admin: true,
+}];
+
+/// And what it takes on the Lease of [that name](lease_name) only.
+pub const OWN_RULES: &[Rule] = &[Rule {
+    group: "coordination.k8s.io",
+    resources: &["leases"],
+    verbs: &["get", "patch"],
     in_admin: true,
 }];
 

@@ -125,6 +125,7 @@ pub async fn run(args: RunArgs, log_level: LogLevel) -> anyhow::Result<()> {
             host.client().clone(),
             args.namespace.clone(),
             config.clone(),
+            args.name.clone(),
             health.register("rights", Gate::Notice),
         ));
         publish::kubeconfigs(&host, &config, &args).await?;
