@@ -16,10 +16,20 @@ use crate::{certs, init, kubelet, lease, run};
 /// How often the host is asked while something lacks, or it does not answer.
 const AGAIN: Duration = Duration::from_secs(60);
 
-/// Every right that the options need in the control-plane namespace. Several parts may name the same.
-pub fn needed(config: &Config) -> Vec<Rule> {
+/// A right that is needed.
+#[derive(Clone, Debug)]
+pub struct Need {
+    /// The right.
+    pub rule: Rule,
+    /// The one object that it is needed on; all of a kind without.
+    pub only: Option<String>,
+}
+
+/// Every right that the options need in the namespace of a virtual cluster. Several parts may name the same.
+pub fn needed(config: &Config, virtual_cluster: &str) -> Vec<Need> {
     let of_kinds = run::kinds::enabled(config);
     let of_kinds = of_kinds.iter().flat_map(|kind| kind.rules());
+    let all = |rule: &Rule| Need { rule: *rule, only: None };
     let several = config.control_plane.stateful_set.high_availability.replicas > 1;
     let optional = [
         (config.sync.from_host.events.enabled, kinds::events::RULES),
@@ -27,19 +37,30 @@ pub fn needed(config: &Config) -> Vec<Rule> {
         (config.control_plane.distro.kind().is_one_program(), run::renewing::RULES),
     ];
     let parts = [init::RULES, certs::RULES, run::publish::RULES, kinds::STANDING, kubelet::RULES];
-    parts
+    let mut needed: Vec<Need> = parts
         .into_iter()
         .flatten()
         .chain(of_kinds)
         .chain(optional.into_iter().filter(|(on, _)| *on).flat_map(|(_, rules)| rules))
-        .copied()
-        .collect()
+        .map(all)
+        .collect();
+    if several {
+        let only = Some(lease::lease_name(virtual_cluster));
+        needed.extend(lease::OWN_RULES.iter().map(|rule| Need { rule: *rule, only: only.clone() }));
+    }
+    needed
 }
 
 /// Says in `check` which rights the host does not grant, until it grants them all. Nothing waits for it: what needs them
 /// says so itself, too, when it is used.
-pub async fn notice(host: kube::Client, namespace: String, config: Config, check: Check) {
-    let needed = needed(&config);
+pub async fn notice(
+    host: kube::Client,
+    namespace: String,
+    virtual_cluster: String,
+    config: Config,
+    check: Check,
+) {
+    let needed = needed(&config, &virtual_cluster);
     let mut said = Vec::new();
     loop {
         let reviews: Api<SelfSubjectRulesReview> = Api::all(host.clone());
@@ -72,18 +93,22 @@ pub async fn notice(host: kube::Client, namespace: String, config: Config, check
 }
 
 /// The rights that are not among those the host says it grants, as `patch pods/resize`. Nothing when it cannot tell all.
-fn missing(needed: &[Rule], granted: &SubjectRulesReviewStatus) -> Vec<String> {
+fn missing(needed: &[Need], granted: &SubjectRulesReviewStatus) -> Vec<String> {
     if granted.incomplete {
         return Vec::new();
     }
     let mut missing = Vec::new();
-    for rule in needed {
+    for Need { rule, only } in needed {
         for resource in rule.resources {
             for verb in rule.verbs {
                 let dot = if rule.group.is_empty() { "" } else { "." };
-                let right = format!("{verb} {resource}{dot}{}", rule.group);
+                let mut right = format!("{verb} {resource}{dot}{}", rule.group);
+                if let Some(name) = only {
+                    right = format!("{right}/{name}");
+                }
+                let only = only.as_deref();
                 let granted = &granted.resource_rules;
-                if !granted.iter().any(|held| grants(held, rule.group, resource, verb))
+                if !granted.iter().any(|held| grants(held, rule.group, resource, verb, only))
                     && !missing.contains(&right)
                 {
                     missing.push(right);
@@ -94,14 +119,22 @@ fn missing(needed: &[Rule], granted: &SubjectRulesReviewStatus) -> Vec<String> {
     missing
 }
 
-fn grants(rule: &ResourceRule, group: &str, resource: &str, verb: &str) -> bool {
+fn grants(
+    rule: &ResourceRule,
+    group: &str,
+    resource: &str,
+    verb: &str,
+    only: Option<&str>,
+) -> bool {
     let has = |list: Option<&Vec<String>>, wanted: &str| {
         list.is_some_and(|list| list.iter().any(|text| text == wanted || text == "*"))
     };
     has(Some(&rule.verbs), verb)
         && has(rule.api_groups.as_ref(), group)
         && has(rule.resources.as_ref(), resource)
-        && rule.resource_names.as_ref().is_none_or(Vec::is_empty)
+        && rule.resource_names.as_ref().is_none_or(|names| {
+            names.is_empty() || only.is_some_and(|only| names.iter().any(|name| name == only))
+        })
 }
 
 #[cfg(test)]
@@ -122,9 +155,13 @@ mod tests {
         SubjectRulesReviewStatus { resource_rules, ..SubjectRulesReviewStatus::default() }
     }
 
+    fn on_all(rules: &[Rule]) -> Vec<Need> {
+        rules.iter().map(|rule| Need { rule: *rule, only: None }).collect()
+    }
+
     #[test]
     fn what_is_not_granted_is_named() {
-        let needed = [
+        let needed = on_all(&[
             Rule { group: "", resources: &["pods"], verbs: &["get", "list"], in_admin: true },
             Rule {
                 group: "metrics.k8s.io",
@@ -132,7 +169,7 @@ mod tests {
                 verbs: &["list"],
                 in_admin: false,
             },
-        ];
+        ]);
         let some = granted(&[("", "pods", "get"), ("apps", "pods", "list")]);
         assert_eq!(missing(&needed, &some), ["list pods", "list pods.metrics.k8s.io"]);
         assert_eq!(missing(&needed, &granted(&[("*", "*", "*")])), [""; 0]);
@@ -144,11 +181,23 @@ mod tests {
     }
 
     #[test]
+    fn a_right_on_one_object_is_enough_where_only_that_is_needed() {
+        let rule = Rule { group: "", resources: &["secrets"], verbs: &["get"], in_admin: true };
+        let needed = [Need { rule, only: Some("mine".into()) }];
+        let mut held = granted(&[("", "secrets", "get")]);
+        assert_eq!(missing(&needed, &held), [""; 0]);
+        held.resource_rules[0].resource_names = Some(vec!["other".into(), "mine".into()]);
+        assert_eq!(missing(&needed, &held), [""; 0]);
+        held.resource_rules[0].resource_names = Some(vec!["other".into()]);
+        assert_eq!(missing(&needed, &held), ["get secrets/mine"]);
+    }
+
+    #[test]
     fn rights_are_few_and_named() {
         let mut config = Config::default();
         config.control_plane.stateful_set.high_availability.replicas = 3;
         let mut pairs = BTreeSet::new();
-        for rule in needed(&config) {
+        for Need { rule, .. } in needed(&config, "my-vc") {
             for resource in rule.resources {
                 for verb in rule.verbs {
                     let broad = ["*", "update", "deletecollection", "bind", "escalate"];

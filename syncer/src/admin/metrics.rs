@@ -9,7 +9,7 @@ use prometheus_client::encoding::{DescriptorEncoder, EncodeLabelSet, EncodeMetri
 use prometheus_client::metrics::MetricType;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
-use prometheus_client::metrics::gauge::ConstGauge;
+use prometheus_client::metrics::gauge::{ConstGauge, Gauge};
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 use vcluster_syncer_core::Side;
@@ -126,6 +126,24 @@ impl Metrics {
     /// A watch ended and was started again.
     pub fn watch_restarted(&self, kind: &'static str, side: Side) {
         self.restarts.get_or_create(&KindSide { kind, side: side_label(side) }).inc();
+    }
+}
+
+/// `vcluster_leading`: 1 while this replica leads and so writes, else 0. With one replica it does as soon as it has started.
+#[derive(Clone)]
+pub struct Leading(Gauge);
+
+impl Leading {
+    /// Adds the metric to `registry`.
+    pub fn register(registry: &mut Registry) -> Self {
+        let gauge = Gauge::default();
+        registry.register("vcluster_leading", "Whether this replica leads", gauge.clone());
+        Leading(gauge)
+    }
+
+    /// It leads from now on, or no longer does.
+    pub fn set(&self, leads: bool) {
+        self.0.set(leads.into());
     }
 }
 

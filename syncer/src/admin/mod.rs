@@ -22,7 +22,7 @@ use crate::logging::LogLevel;
 use crate::plain_http::{self, Answer, Answers};
 
 pub use health::{Check, Gate, Health, Line, Report};
-pub use metrics::{Metrics, QueueDepths, StoreObjects, StoreSizes};
+pub use metrics::{Leading, Metrics, QueueDepths, StoreObjects, StoreSizes};
 pub use process::Process;
 
 /// What the door shows.

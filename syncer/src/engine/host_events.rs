@@ -1,7 +1,9 @@
 //! Carries the host's events about our objects into the virtual cluster: what the scheduler and the kubelets say.
 
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+mod untold;
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use tokio::sync::mpsc;
@@ -12,6 +14,7 @@ use vcluster_syncer_core::{Host, Key, Object, PatchForm, Resource, Side, Virtual
 use super::Shared;
 use super::api::ApiError;
 use super::parse;
+use untold::Untold;
 
 /// The kinds whose host events are carried over.
 static TOLD: [&Resource; 3] = [&PODS, &CLAIMS, &SERVICES];
@@ -26,12 +29,13 @@ const BETWEEN_TRIES: Duration = Duration::from_millis(200);
 pub struct HostEvents {
     sender: mpsc::UnboundedSender<Bytes>,
     receiver: Mutex<Option<mpsc::UnboundedReceiver<Bytes>>>,
+    untold: Mutex<Untold>,
 }
 
 impl Default for HostEvents {
     fn default() -> Self {
         let (sender, receiver) = mpsc::unbounded_channel();
-        HostEvents { sender, receiver: Mutex::new(Some(receiver)) }
+        HostEvents { sender, receiver: Mutex::new(Some(receiver)), untold: Mutex::default() }
     }
 }
 
@@ -58,6 +62,15 @@ impl HostEvents {
         // Fails only when the syncer is stopping.
         let _stopping = self.sender.send(Bytes::copy_from_slice(json));
     }
+
+    /// How many wait for this replica to lead.
+    pub fn waiting(&self) -> usize {
+        self.untold().len()
+    }
+
+    fn untold(&self) -> MutexGuard<'_, Untold> {
+        self.untold.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 /// Carries events over until the sender is gone.
@@ -66,7 +79,7 @@ pub async fn run(shared: Arc<Shared>) {
     let Some(receiver) = taken else { return };
     let receiver = Arc::new(tokio::sync::Mutex::new(receiver));
     let carriers = (0..AT_ONCE).map(|_| carry(&shared, &receiver));
-    futures::future::join_all(carriers).await;
+    tokio::join!(futures::future::join_all(carriers), tell_when_leading(&shared));
 }
 
 async fn carry(shared: &Shared, receiver: &tokio::sync::Mutex<mpsc::UnboundedReceiver<Bytes>>) {
@@ -76,14 +89,31 @@ async fn carry(shared: &Shared, receiver: &tokio::sync::Mutex<mpsc::UnboundedRec
         let Ok(event) = parse::object(&json).map(Host) else { continue };
         let Some(twin) = twin(shared, &event).await else { continue };
         let translated = events::to_virtual(&event, &twin, &shared.state().settings);
-        // Another replica tells it.
-        if !*shared.leading.borrow() {
-            continue;
+        if let Some(translated) = translated {
+            shared.events.untold().note(translated, Instant::now());
+            tell(shared).await;
         }
-        if let Some(translated) = translated
-            && let Err(error) = post(shared, &translated).await
-        {
-            tracing::debug!(key = %translated.key(), %error, "event not carried over");
+    }
+}
+
+/// What a leader saw and did not live to tell is told by the next one. Telling what it did tell changes nothing.
+async fn tell_when_leading(shared: &Shared) {
+    let mut leading = shared.leading.clone();
+    while leading.wait_for(|leads| *leads).await.is_ok() {
+        tell(shared).await;
+        if leading.wait_for(|leads| !*leads).await.is_err() {
+            return;
+        }
+    }
+}
+
+/// Tells all that is untold, as long as this replica leads.
+async fn tell(shared: &Shared) {
+    while *shared.leading.borrow() {
+        let next = shared.events.untold().next(Instant::now());
+        let Some(event) = next else { return };
+        if let Err(error) = post(shared, &event).await {
+            tracing::debug!(key = %event.key(), %error, "event not carried over");
         }
     }
 }

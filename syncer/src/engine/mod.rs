@@ -220,6 +220,7 @@ impl Engine {
             "queue": state.queue.depth(),
             "readOnly": self.shared.gate.reason(),
             "unlisted": self.shared.round.borrow().unlisted,
+            "untoldEvents": self.shared.events.waiting(),
             "stores": stores.collect::<Vec<_>>(),
         })
     }

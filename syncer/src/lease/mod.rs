@@ -23,11 +23,19 @@ use tokio_util::sync::CancellationToken;
 use record::{Seen, Standing};
 use vcluster_syncer_core::Rule;
 
-/// The rights on the host that an election takes.
+/// What an election takes of the host. A right to create cannot be one to create something of a certain name.
 pub const RULES: &[Rule] = &[Rule {
     group: "coordination.k8s.io",
     resources: &["leases"],
-    verbs: &["create", "get", "patch"],
+    verbs: &["create"],
+    in_admin: true,
+}];
+
+/// And what it takes on the Lease of [that name](lease_name) only.
+pub const OWN_RULES: &[Rule] = &[Rule {
+    group: "coordination.k8s.io",
+    resources: &["leases"],
+    verbs: &["get", "patch"],
     in_admin: true,
 }];
 
@@ -67,6 +75,14 @@ const REQUEST_WITHIN: Duration = Duration::from_secs(10);
 /// Between two looks at a lease that ought to be free.
 const SOONEST: Duration = Duration::from_millis(50);
 
+/// What a replica knows of an election.
+pub struct Standings {
+    /// Whether it leads itself.
+    pub leading: watch::Receiver<bool>,
+    /// The identity of who leads, or why nobody is known to.
+    pub leader: watch::Receiver<Result<String, String>>,
+}
+
 /// Takes part in an election.
 pub struct Election {
     leases: Api<Lease>,
@@ -101,19 +117,20 @@ impl Election {
         Election { owner: Some(owner), ..self }
     }
 
-    /// The future runs until `stop` fires, then gives the lease back. The receiver tells whether this process leads; it
-    /// turns `false` before anybody else can become leader. Who lost the lease stays a follower and may win again.
+    /// The future runs until `stop` fires, then gives the lease back. Whether this process leads turns `false` before
+    /// anybody else can become leader. Who lost the lease stays a follower and may win again.
     ///
     /// Who is not `fit` to lead takes no part, and gives back what it has.
     pub fn start(
         self,
         mut fit: watch::Receiver<bool>,
         stop: CancellationToken,
-    ) -> (watch::Receiver<bool>, impl Future<Output = ()> + Send) {
+    ) -> (Standings, impl Future<Output = ()> + Send) {
         let (leading, told) = watch::channel(false);
-        (told, async move {
+        let (leader, known) = watch::channel(Err("nobody has looked yet".to_owned()));
+        (Standings { leading: told, leader: known }, async move {
             let mut seen = Seen::default();
-            let campaign = self.campaign(&leading, &mut fit, &mut seen);
+            let campaign = self.campaign(&leading, &leader, &mut fit, &mut seen);
             let led = stop.run_until_cancelled(campaign).await;
             debug_assert!(led.is_none(), "a campaign has no end of its own");
             let led = *leading.borrow();
@@ -127,6 +144,7 @@ impl Election {
     async fn campaign(
         &self,
         leading: &watch::Sender<bool>,
+        leader: &watch::Sender<Result<String, String>>,
         fit: &mut watch::Receiver<bool>,
         seen: &mut Seen,
     ) {
@@ -135,6 +153,8 @@ impl Election {
         loop {
             if !*fit.borrow() {
                 self.tell(leading, false);
+                let unfit = "this replica is not able to lead, and does not look who does";
+                leader.send_modify(|known| *known = Err(unfit.to_owned()));
                 if renewed.take().is_some() {
                     self.give_back(seen).await;
                 }
@@ -150,6 +170,7 @@ impl Election {
                 limit = limit.min(at + self.timing.renew_within);
             }
             let mut next = began + self.timing.look_every;
+            let mut trouble = None;
             match timeout_at(limit, self.round(seen, renewed.is_some())).await {
                 Ok(Ok(true)) => {
                     renewed = Some(began);
@@ -163,11 +184,21 @@ impl Election {
                     }
                 }
                 Ok(Err(error)) => {
+                    trouble = Some(error.to_string());
                     let error: &dyn std::error::Error = &error;
                     tracing::warn!(lease = self.name, error, "lease request failed");
                 }
-                Err(_) => tracing::warn!(lease = self.name, "lease request took too long"),
+                Err(_) => {
+                    trouble = Some("the host does not answer".to_owned());
+                    tracing::warn!(lease = self.name, "lease request took too long");
+                }
             }
+            let known = seen.leader(self.timing.duration, Instant::now()).map(str::to_owned);
+            let known = known.ok_or_else(|| {
+                let why = trouble.as_deref().unwrap_or("it is free, and soon taken");
+                format!("nobody holds Lease {}: {why}", self.name)
+            });
+            leader.send_if_modified(|told| std::mem::replace(told, known.clone()) != known);
             if let Some(at) = renewed {
                 let deadline = at + self.timing.renew_within;
                 if deadline <= Instant::now() {

@@ -57,6 +57,12 @@ impl Seen {
         }
     }
 
+    /// Who holds it. `duration` counts where the record has none.
+    pub(super) fn leader(&self, duration: Duration, now: Instant) -> Option<&str> {
+        let holder = self.lease.as_ref()?.spec.as_ref()?.holder_identity.as_deref()?;
+        (!holder.is_empty() && self.ends(duration)? > now).then_some(holder)
+    }
+
     /// When its holder loses it, unless the record changes. `duration` counts where the record has none.
     pub(super) fn ends(&self, duration: Duration) -> Option<Instant> {
         let spec = self.lease.as_ref()?.spec.as_ref()?;
@@ -183,6 +189,18 @@ mod tests {
         assert_eq!(seen.standing("me", DURATION, start), Standing::Free);
         seen.look(Some(Lease::default()), start);
         assert_eq!(seen.standing("me", DURATION, start), Standing::Free);
+    }
+
+    #[test]
+    fn nobody_leads_when_nobody_holds_it_any_more() {
+        let start = Instant::now();
+        let mut seen = Seen::default();
+        assert_eq!(seen.leader(DURATION, start), None);
+        seen.look(Some(lease("", "1")), start);
+        assert_eq!(seen.leader(DURATION, start), None);
+        seen.look(Some(lease("other", "2")), start);
+        assert_eq!(seen.leader(DURATION, start + DURATION / 2), Some("other"));
+        assert_eq!(seen.leader(DURATION, start + DURATION), None);
     }
 
     #[test]

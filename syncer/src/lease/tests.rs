@@ -84,6 +84,7 @@ fn status(code: u16) -> (StatusCode, Value) {
 
 struct Replica {
     leads: watch::Receiver<bool>,
+    leader: watch::Receiver<Result<String, String>>,
     fit: watch::Sender<bool>,
     line: Line,
     stop: CancellationToken,
@@ -100,8 +101,12 @@ impl Replica {
         let name = lease_name("my-vc");
         let election = Election::new(store.client(&line), "host", &name, identity, timing);
         let fit = watch::Sender::new(true);
-        let (leads, run) = election.start(fit.subscribe(), stop.clone());
-        Replica { leads, fit, line, stop, task: tokio::spawn(run) }
+        let (Standings { leading, leader }, run) = election.start(fit.subscribe(), stop.clone());
+        Replica { leads: leading, leader, fit, line, stop, task: tokio::spawn(run) }
+    }
+
+    fn knows(&self) -> Result<String, String> {
+        self.leader.borrow().clone()
     }
 
     /// How long it takes until it leads, or no longer does.
@@ -209,4 +214,32 @@ async fn a_leader_that_is_not_fit_any_more_hands_over_within_one_look() {
     assert!(!*a.leads.borrow());
     a.fit.send_replace(true);
     a.until(true).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn each_replica_knows_who_leads_and_when_nobody_does() {
+    let store = Store::default();
+    let mut a = Replica::start(&store, "a");
+    a.until(true).await;
+    let b = Replica::start(&store, "b");
+    tokio::time::sleep(Duration::from_secs(30)).await;
+    assert_eq!((a.knows(), b.knows()), (Ok("a".to_owned()), Ok("a".to_owned())));
+    // The host cannot be reached by either: nobody leads, and both say why.
+    for replica in [&a, &b] {
+        *replica.line.cut.lock().unwrap() = true;
+    }
+    tokio::time::sleep(Timing::default().duration + Duration::from_secs(20)).await;
+    for replica in [&a, &b] {
+        let said = replica.knows().unwrap_err();
+        assert!(said.contains("vcluster-my-vc-controller: the host does not answer"), "{said}");
+    }
+    for replica in [&a, &b] {
+        *replica.line.cut.lock().unwrap() = false;
+    }
+    tokio::time::sleep(Duration::from_secs(90)).await;
+    assert!(a.knows().is_ok() && a.knows() == b.knows(), "{:?} {:?}", a.knows(), b.knows());
+    // Who may not lead does not look.
+    b.fit.send_replace(false);
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    assert!(b.knows().is_err());
 }

@@ -1,5 +1,7 @@
 //! Who of several replicas acts.
 
+mod tell;
+
 use std::future::Future;
 use std::time::Duration;
 
@@ -23,6 +25,8 @@ const ALIVE: &str = "/livez/ping";
 /// The same with a database, to which the way leads through a kine of the pod's own.
 const ALIVE_WITH_KINE: &str = "/readyz/etcd";
 
+pub use tell::Tell;
+
 /// This replica's part in who leads.
 pub struct Leadership {
     /// Whether it does.
@@ -40,10 +44,12 @@ impl Leadership {
         settings: &Settings,
         host: &Api,
         shutdown: &Shutdown,
+        tell: Tell,
     ) -> Self {
         let available = &config.control_plane.stateful_set.high_availability;
         if available.replicas <= 1 {
             let leading = watch::Sender::new(true).subscribe();
+            tell.alone();
             return Leadership { leading, campaign: tokio::spawn(async {}), fit: None };
         }
         let timing = timing(available);
@@ -62,7 +68,9 @@ impl Leadership {
             uid: settings.owner_uid.clone(),
             ..OwnerReference::default()
         });
-        let (leading, campaign) = election.start(fit.subscribe(), shutdown.asked().clone());
+        let (standings, campaign) = election.start(fit.subscribe(), shutdown.asked().clone());
+        let leading = standings.leading.clone();
+        tokio::spawn(tell.follow(standings));
         let question = match config.control_plane.backing_store.kind() {
             StoreKind::Sqlite | StoreKind::ExternalDatabase => ALIVE_WITH_KINE,
             StoreKind::DeployedEtcd | StoreKind::ExternalEtcd => ALIVE,

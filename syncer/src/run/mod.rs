@@ -94,6 +94,7 @@ pub async fn run(args: RunArgs, log_level: LogLevel) -> anyhow::Result<()> {
     let alone = config.control_plane.stateful_set.high_availability.replicas <= 1;
     let awaited = alone && config.control_plane.coredns.enabled;
     let dns_check = awaited.then(|| health.register("dns", Gate::Ready));
+    let tell = leadership::Tell::register(&health, &mut registry, !alone);
     let engine: Arc<OnceLock<Engine>> = Arc::default();
     let sizes = Arc::clone(&engine);
     StoreObjects::register(&mut registry, move || {
@@ -124,6 +125,7 @@ pub async fn run(args: RunArgs, log_level: LogLevel) -> anyhow::Result<()> {
         tokio::spawn(rights::notice(
             host.client().clone(),
             args.namespace.clone(),
+            args.name.clone(),
             config.clone(),
             health.register("rights", Gate::Notice),
         ));
@@ -131,7 +133,7 @@ pub async fn run(args: RunArgs, log_level: LogLevel) -> anyhow::Result<()> {
         renewing::start(&args, &config, &host, &shutdown)?;
         let inside = clusters::inside(&args, &config).await?;
         let settings = clusters::settings(&args, &config, &host, &inside).await?;
-        let leadership = Leadership::begin(&args, &config, &settings, &host, &shutdown);
+        let leadership = Leadership::begin(&args, &config, &settings, &host, &shutdown, tell);
         let leading = leadership.leading.clone();
         let started = Engine::start(
             settings.clone(),

@@ -1,5 +1,7 @@
 //! Keeps certificates fresh while the syncer runs.
 
+mod turn;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -79,12 +81,14 @@ async fn follow(
                 distro = distro.key(),
                 "certificates were renewed, the pod starts again with them"
             );
+            my_turn(&args, &config, &host, &shutdown).await;
             restart_pod(&args, &host, &shutdown).await;
             return;
         }
         if own {
             // Once a year, and the API stays up meanwhile: simpler than to swap them under open connections.
             tracing::info!("the syncer's own certificates were renewed, it starts again with them");
+            my_turn(&args, &config, &host, &shutdown).await;
             shutdown.begin();
             return;
         }
@@ -93,6 +97,14 @@ async fn follow(
         }
         known = now;
     }
+}
+
+/// All replicas hear of new certificates at the same moment.
+async fn my_turn(args: &RunArgs, config: &Config, host: &Api, shutdown: &Shutdown) {
+    let namespace = Namespace::new(host.client().clone(), &args.namespace);
+    let replicas = config.control_plane.stateful_set.high_availability.replicas;
+    let turn = turn::come(&namespace, &args.pod, replicas);
+    let _stopped = shutdown.asked().run_until_cancelled(turn).await;
 }
 
 /// Deletes this pod, which the StatefulSet then makes again. A distribution that makes its certificates by itself does so

@@ -80,6 +80,20 @@ fn the_pod_has_k0s_and_the_syncer_and_no_other_program() {
 }
 
 #[test]
+fn it_stops_within_the_grace_of_its_pod() {
+    let objects = render(&with_k0s(json!({})));
+    let told = told(&objects);
+    let watches = told["spec"]["api"]["extraArgs"]["shutdown-watch-termination-grace-period"]
+        .as_str()
+        .and_then(|text| text.strip_suffix('s')?.parse::<u64>().ok())
+        .unwrap();
+    let pod = &one(&objects, "StatefulSet", "my-vc")["spec"]["template"]["spec"];
+    let grace = pod["terminationGracePeriodSeconds"].as_u64().unwrap();
+    // k0s gives its API server at least 5 s, and then stops the store.
+    assert!(0 < watches && watches < 5 && 5 < grace, "{watches} s of {grace} s");
+}
+
+#[test]
 fn stores_become_storage() {
     let rendered =
         |store: Value| render(&with_k0s(json!({ "controlPlane": { "backingStore": store } })));

@@ -3,11 +3,11 @@
 use std::collections::BTreeSet;
 
 use serde_json::Value;
-use vcluster_syncer::rights;
+use vcluster_syncer::rights::{self, Need};
 
 use crate::render::{NAME, chart, chart_on, of_kind, one};
 
-/// Group, resource, verb.
+/// Group, resource, verb. A resource of which only one object is meant is `RESOURCE NAME`.
 type Pairs = BTreeSet<(String, String, String)>;
 
 /// Each set of options that changes the rights, alone and together.
@@ -26,6 +26,7 @@ const OPTIONS: &[&str] = &[
      endpointSlices: {enabled: false}, persistentVolumeClaims: {enabled: false}, configMaps: {enabled: false}, \
      secrets: {enabled: false}}, fromHost: {events: {enabled: false}}}",
     "rbac: {role: {extended: false}}",
+    "controlPlane: {statefulSet: {highAvailability: {replicas: 3}}, backingStore: {etcd: {deploy: {enabled: true}}}}",
     "controlPlane: {distro: {k3s: {enabled: true}}}",
     "controlPlane: {distro: {k0s: {enabled: true}}}\nsync: {toHost: {pods: {enabled: false}}}",
 ];
@@ -37,9 +38,9 @@ fn granted(role: &Value) -> Pairs {
     };
     let mut pairs = Pairs::new();
     for rule in role["rules"].as_array().unwrap() {
-        assert!(rule.get("resourceNames").is_none(), "rights on single objects are not compared");
+        let only = rule.get("resourceNames").map(texts).unwrap_or_default();
         for group in texts(&rule["apiGroups"]) {
-            for resource in texts(&rule["resources"]) {
+            for resource in texts(&rule["resources"]).iter().flat_map(|it| named(it, &only)) {
                 for verb in texts(&rule["verbs"]) {
                     let new = pairs.insert((group.clone(), resource.clone(), verb.clone()));
                     assert!(new, "{verb} {resource} is there twice");
@@ -50,14 +51,21 @@ fn granted(role: &Value) -> Pairs {
     pairs
 }
 
+fn named(resource: &str, only: &[String]) -> Vec<String> {
+    match only {
+        [] => vec![resource.to_owned()],
+        names => names.iter().map(|name| format!("{resource} {name}")).collect(),
+    }
+}
+
 fn declared(values: &str, in_admin: bool) -> Pairs {
     let config = vcluster_config::load("test", values).unwrap().config;
-    let rules = rights::needed(&config).into_iter().filter(|rule| rule.in_admin == in_admin);
+    let needed = rights::needed(&config, NAME);
     let mut pairs = Pairs::new();
-    for rule in rules {
-        for resource in rule.resources {
+    for Need { rule, only } in needed.iter().filter(|need| need.rule.in_admin == in_admin) {
+        for resource in rule.resources.iter().flat_map(|it| named(it, only.as_slice())) {
             for verb in rule.verbs {
-                pairs.insert((rule.group.into(), (*resource).into(), (*verb).into()));
+                pairs.insert((rule.group.into(), resource.clone(), (*verb).into()));
             }
         }
     }
@@ -104,7 +112,8 @@ fn in_admin((group, resource, verb): &(String, String, String)) -> bool {
     const WRITE: [&str; 5] = ["create", "delete", "deletecollection", "patch", "update"];
     let read = READ.contains(&verb.as_str());
     let write = WRITE.contains(&verb.as_str());
-    match (group.as_str(), resource.as_str()) {
+    let resource = resource.split(' ').next().unwrap_or_default();
+    match (group.as_str(), resource) {
         (
             "",
             "pods" | "configmaps" | "secrets" | "services" | "persistentvolumeclaims" | "events",
@@ -124,6 +133,15 @@ fn a_namespaces_admin_holds_the_base_role() {
         let beyond: Vec<_> = base.iter().filter(|right| !in_admin(right)).collect();
         assert!(beyond.is_empty(), "{beyond:?} with {values:?}");
     }
+}
+
+#[test]
+fn a_replica_may_write_no_lease_but_its_own() {
+    let values = "controlPlane: {statefulSet: {highAvailability: {replicas: 2}}, backingStore: {etcd: {deploy: {enabled: true}}}}";
+    let role = granted(one(&chart(values), "Role", &format!("vc-{NAME}")));
+    let on_all = role.iter().filter(|(_, resource, _)| resource == "leases");
+    let verbs: Vec<&str> = on_all.map(|(_, _, verb)| verb.as_str()).collect();
+    assert_eq!(verbs, ["create"]);
 }
 
 #[test]

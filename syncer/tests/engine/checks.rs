@@ -15,7 +15,7 @@ use vcluster_syncer_core::{Key, Object};
 use crate::rig::{Pair, Rig, Running, eventually};
 
 /// A pod that needs nothing but a config map.
-fn pod(name: &str, config_map: &str) -> Value {
+pub fn pod(name: &str, config_map: &str) -> Value {
     json!({
         "metadata": {"name": name, "namespace": "default"},
         "spec": {
@@ -29,20 +29,20 @@ fn pod(name: &str, config_map: &str) -> Value {
     })
 }
 
-fn config_map(name: &str, value: &str) -> Value {
+pub fn config_map(name: &str, value: &str) -> Value {
     json!({"metadata": {"name": name, "namespace": "default"}, "data": {"key": value}})
 }
 
-fn inside(name: &str) -> Key {
+pub fn inside(name: &str) -> Key {
     Key::new("default", name)
 }
 
 impl Pair {
-    fn name_of(&self, name: &str) -> String {
+    pub fn name_of(&self, name: &str) -> String {
         host_name(name, "default", &self.settings.name)
     }
 
-    async fn delete_inside(&self, kind: &'static vcluster_syncer_core::Resource, name: &str) {
+    pub async fn delete_inside(&self, kind: &'static vcluster_syncer_core::Resource, name: &str) {
         let key = inside(name);
         if let Some(object) = self.inside.get(kind, &key).await.unwrap() {
             self.inside.delete(kind, &key, object.uid(), Some(0)).await.unwrap();
@@ -62,7 +62,7 @@ impl Pair {
     }
 }
 
-async fn open(running: &Running) {
+pub async fn open(running: &Running) {
     eventually("the engine to be ready", || async { running.health.ready().ok.then_some(()) })
         .await;
 }

@@ -13,6 +13,7 @@
 )]
 
 mod checks;
+mod leaders;
 #[path = "../kubelet/virtual_cluster.rs"]
 mod processes;
 mod rig;
@@ -35,6 +36,9 @@ const CHECKS: &[(&str, Check)] = &[
         Box::pin(checks::deleted_unseen(rig))
     }),
     ("a_host_object_of_somebody_else_is_left_alone", |rig| Box::pin(checks::foreign(rig))),
+    ("what_a_dead_leader_did_not_tell_is_told_by_the_next", |rig| {
+        Box::pin(leaders::events_meanwhile(rig))
+    }),
     ("another_virtual_store_makes_it_read_only", |rig| Box::pin(checks::other_store(rig))),
     ("an_older_virtual_store_makes_it_read_only", |rig| Box::pin(checks::older_store(rig))),
 ];

@@ -9,6 +9,7 @@ use anyhow::{Context as _, Result};
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use serde_json::{Value, json};
 use tempfile::TempDir;
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use vcluster_syncer::admin::{Health, Metrics};
 use vcluster_syncer::engine::Engine;
@@ -106,6 +107,11 @@ impl Drop for Running {
 
 impl Pair {
     pub fn run(&self) -> Running {
+        self.run_while(watch::Sender::new(true).subscribe())
+    }
+
+    /// One of several replicas, which writes while it leads.
+    pub fn run_while(&self, leading: watch::Receiver<bool>) -> Running {
         let (health, stop) = (Health::default(), CancellationToken::new());
         let metrics = Metrics::register(&mut prometheus_client::registry::Registry::default());
         let engine = Engine::start(
@@ -115,7 +121,7 @@ impl Pair {
             self.host.clone(),
             &health,
             metrics,
-            tokio::sync::watch::Sender::new(true).subscribe(),
+            leading,
             stop.clone(),
         );
         Running { engine, health, stop }

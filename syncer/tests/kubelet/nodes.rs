@@ -86,8 +86,8 @@ pub fn lease(rig: &Rig) {
         let host = rig.sides.host.clone();
         let election = Election::new(host, namespace, &name, identity, Timing::default());
         let fit = tokio::sync::watch::Sender::new(true);
-        let (leads, run) = election.start(fit.subscribe(), stop.clone());
-        (leads, stop, rig.runtime.spawn(run))
+        let (standings, run) = election.start(fit.subscribe(), stop.clone());
+        (standings.leading, stop, rig.runtime.spawn(run))
     };
     rig.runtime.block_on(async {
         let (mut first, stop_first, ended) = start("first");

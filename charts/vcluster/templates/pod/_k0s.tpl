@@ -23,6 +23,8 @@
 {{- $values := .Values -}}
 {{- $domain := $values.networking.advanced.clusterDomain -}}
 {{- $several := gt (int $values.controlPlane.statefulSet.highAvailability.replicas) 1 -}}
+{{/* k0s waits for its API server to stop, and by default that waits for watches: 18 s, or a minute with
+     older releases. The pod has 10. */}}
 {{- $api := dict
   "anonymous-auth" "true"
   "bind-address" "$(BIND_ADDRESS)"
@@ -34,6 +36,7 @@
   "service-account-extend-token-expiration" "false"
   "service-cluster-ip-range" "$(SERVICE_CIDR)"
   "service-node-port-range" "$(NODE_PORT_RANGE)"
+  "shutdown-watch-termination-grace-period" "3s"
   "tls-cert-file" "/pki/apiserver.crt"
   "tls-private-key-file" "/pki/apiserver.key"
 -}}

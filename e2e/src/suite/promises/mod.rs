@@ -106,6 +106,7 @@ pub fn all() -> Vec<Promise> {
         faults::HOST,
         faults::CAMPAIGN,
         stores::ETCD,
+        certificates::ETCD,
         stores::EXTERNAL_ETCD,
         stores::POSTGRESQL,
         stores::MYSQL,
