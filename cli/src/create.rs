@@ -112,7 +112,8 @@ pub async fn create(app: &App, options: &CreateOptions) -> Result<u8> {
     if options.dry_run == Some(DryRun::Server) {
         let release =
             helm::Release { name: &options.name, namespace: &namespace, context: &host.context };
-        let argv = helm::upgrade(release, &chart.chart, !plan.keep_values, options.dry_run);
+        let argv =
+            helm::upgrade(release, helm.applies, &chart.chart, !plan.keep_values, options.dry_run);
         app.ui.info(describe(&plan, &options.name, &namespace));
         let text = helm
             .run(app, Some(&host), "render the chart", &argv, Some(&values_text(&plan.values)?))

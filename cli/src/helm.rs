@@ -16,6 +16,7 @@ use crate::error::{CliError, Kind, Result};
 use crate::host::Host;
 
 pub use argv::{Chart, DryRun, Release, template, uninstall, upgrade};
+pub use version::Applies;
 
 /// How long helm gets to put its release in order after Ctrl-C.
 const GRACE: Duration = Duration::from_secs(10);
@@ -24,6 +25,8 @@ const GRACE: Duration = Duration::from_secs(10);
 #[derive(Clone, Debug)]
 pub struct Helm {
     program: PathBuf,
+    /// How it brings objects to the host.
+    pub applies: Applies,
 }
 
 impl Helm {
@@ -50,9 +53,9 @@ impl Helm {
                 trim(&String::from_utf8_lossy(&output.stderr)).as_str(),
             ));
         }
-        version::check(&program, &text)?;
+        let applies = version::check(&program, &text)?;
         tracing::debug!(program = %program.display(), version = text.trim(), "found helm");
-        Ok(Self { program })
+        Ok(Self { program, applies })
     }
 
     /// Runs helm, mostly against a host, and answers its stdout. Ctrl-C is passed on politely, so that helm can note in its

@@ -126,17 +126,20 @@ impl AutoSleep {
 pub(crate) fn check(config: &Config, problems: &mut Vec<Problem>) {
     let auto = &config.sleep.auto;
     problems.extend(auto.rest().err().unwrap_or_default());
-    if !auto.is_on() {
-        let wakeup = &auto.wakeup.schedule;
-        if !wakeup.is_empty() {
-            let message = "has no effect: the virtual cluster never falls asleep";
-            problems.push(
-                Problem::warning("sleep.auto.wakeup.schedule", message)
-                    .hint("set sleep.auto.afterInactivity or sleep.auto.schedule"),
-            );
-        }
-        return;
+    if auto.is_on() {
+        surroundings(config, problems);
+        distribution(config, problems);
+    } else if !auto.wakeup.schedule.is_empty() {
+        let message = "has no effect: the virtual cluster never falls asleep";
+        problems.push(
+            Problem::warning("sleep.auto.wakeup.schedule", message)
+                .hint("set sleep.auto.afterInactivity or sleep.auto.schedule"),
+        );
     }
+}
+
+/// What a virtual cluster that sleeps must have around its API server.
+fn surroundings(config: &Config, problems: &mut Vec<Problem>) {
     if !config.control_plane.service.enabled {
         let message = "a request that wakes the virtual cluster comes through this Service";
         problems.push(
@@ -149,11 +152,15 @@ pub(crate) fn check(config: &Config, problems: &mut Vec<Problem>) {
         let message = "with sleep.auto there is one: a replica hears only of its own requests";
         problems.push(Problem::error(path, message).hint("set it to 1, or leave sleep.auto out"));
     }
+}
+
+/// The API server must be one that can be told to tell of requests.
+fn distribution(config: &Config, problems: &mut Vec<Problem>) {
     let distro = &config.control_plane.distro;
     let kind = distro.kind();
-    let command = match kind {
-        DistroKind::K8s => &distro.k8s.api_server.command,
-        DistroKind::Eks => &distro.eks.api_server.command,
+    let server = match kind {
+        DistroKind::K8s => &distro.k8s.api_server,
+        DistroKind::Eks => &distro.eks.api_server,
         DistroKind::K3s | DistroKind::K0s => {
             let path = format!("controlPlane.distro.{}.enabled", kind.key());
             let message = "sleep.auto cannot tell this distribution's own requests from a user's, nor when its API server is ready";
@@ -164,7 +171,10 @@ pub(crate) fn check(config: &Config, problems: &mut Vec<Problem>) {
             return;
         }
     };
-    if auto.counts_requests() && !command.is_empty() {
+    if !config.sleep.auto.counts_requests() {
+        return;
+    }
+    if !server.command.is_empty() {
         let path = format!("controlPlane.distro.{}.apiServer.command", kind.key());
         let message =
             "it gets no arguments from the chart, and so would not tell sleep.auto of requests";
@@ -173,10 +183,8 @@ pub(crate) fn check(config: &Config, problems: &mut Vec<Problem>) {
                 .hint("leave it out, or put sleep.auto.schedule for sleep.auto.afterInactivity"),
         );
     }
-    let flags = FLAGS.into_iter().filter(|_| auto.counts_requests());
-    let own = [("k8s", &distro.k8s.api_server), ("eks", &distro.eks.api_server)];
-    for (name, program) in own {
-        for flag in flags.clone() {
+    for (name, program) in [("k8s", &distro.k8s.api_server), ("eks", &distro.eks.api_server)] {
+        for flag in FLAGS {
             if program.extra_args.iter().any(|arg| arg.split('=').next() == Some(flag)) {
                 let path = format!("controlPlane.distro.{name}.apiServer.extraArgs");
                 let message = format!("sleep.auto hears of requests through {flag} of its own");

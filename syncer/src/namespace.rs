@@ -1,5 +1,7 @@
 //! The control-plane namespace: plain requests for the few objects that the control plane keeps for itself.
 
+mod follow;
+
 use std::time::Duration;
 
 use futures::{Stream, StreamExt as _, stream};
@@ -176,16 +178,16 @@ impl Namespace {
         })
     }
 
-    /// Follows one object: what it is now, and each time it changes. The stream ends when the host says so, or the
-    /// connection breaks.
+    /// Follows one object: what it is now, and each time it changes; none when it goes. The stream ends when the host says
+    /// so, or the connection breaks.
     ///
     /// # Errors
     /// When the host does not answer, or refuses.
-    pub async fn watch(
+    async fn watch(
         &self,
         kind: &'static str,
         name: &str,
-    ) -> Result<impl Stream<Item = Value> + use<>, Denied> {
+    ) -> Result<impl Stream<Item = Option<Value>> + use<>, Denied> {
         let base = self.base(kind);
         let request =
             Request::get(format!("{base}?watch=true&fieldSelector=metadata.name%3D{name}"));
@@ -197,7 +199,8 @@ impl Namespace {
         let sound = events.take_while(|event| std::future::ready(event.is_ok()));
         Ok(sound.filter_map(|event| async {
             match event {
-                Ok(WatchEvent::Added(object) | WatchEvent::Modified(object)) => Some(object),
+                Ok(WatchEvent::Added(object) | WatchEvent::Modified(object)) => Some(Some(object)),
+                Ok(WatchEvent::Deleted(_)) => Some(None),
                 _ => None,
             }
         }))

@@ -49,7 +49,7 @@ pub async fn apply(
     if plan.action != Action::Keep {
         let step = app.ui.step(format!("Installing the chart as release {name}"));
         let release = Release { name, namespace, context: &host.context };
-        let argv = helm::upgrade(release, chart, !plan.keep_values, None);
+        let argv = helm::upgrade(release, helm.applies, chart, !plan.keep_values, None);
         let values = values_text(&plan.values)?;
         let doing = format!("install the chart as release {name} in namespace {namespace}");
         helm.run(app, Some(host), &doing, &argv, Some(&values))

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use super::version::Applies;
 use crate::kubeconfig::HOST_CONTEXT_OF_A_POD;
 
 /// The release that is meant.
@@ -42,8 +43,13 @@ pub enum DryRun {
 
 /// Installs or upgrades, with values from stdin. Helm takes empty values to mean those of the last time, unless they
 /// are to be forgotten.
+///
+/// Where the API server applies, helm takes over what others have set of the chart's own fields (`pause` the replicas, the
+/// activator the Service's selector), as helms that apply themselves do. It refuses that for a release that the other kind
+/// of helm made, unless told how to apply.
 pub fn upgrade(
     release: Release<'_>,
+    applies: Applies,
     chart: &Chart,
     forget: bool,
     dry_run: Option<DryRun>,
@@ -53,6 +59,9 @@ pub fn upgrade(
     argv.extend(strings(&["--values", "-"]));
     if forget {
         argv.push("--reset-values".to_owned());
+    }
+    if applies == Applies::OnTheServer {
+        argv.extend(strings(&["--server-side=true", "--force-conflicts"]));
     }
     if dry_run == Some(DryRun::Server) {
         argv.push("--dry-run=server".to_owned());
@@ -137,10 +146,11 @@ mod tests {
         };
         insta::assert_snapshot!(
             [
-                line(&upgrade(RELEASE, &local, true, None)),
-                line(&upgrade(RELEASE, &local, false, Some(DryRun::Server))),
-                line(&upgrade(RELEASE, &remote("https://charts.example", Some("0.1.0")), true, None)),
-                line(&upgrade(RELEASE, &remote("oci://registry.example/charts/", None), true, None)),
+                line(&upgrade(RELEASE, Applies::Itself, &local, true, None)),
+                line(&upgrade(RELEASE, Applies::OnTheServer, &local, true, None)),
+                line(&upgrade(RELEASE, Applies::Itself, &local, false, Some(DryRun::Server))),
+                line(&upgrade(RELEASE, Applies::Itself, &remote("https://charts.example", Some("0.1.0")), true, None)),
+                line(&upgrade(RELEASE, Applies::Itself, &remote("oci://registry.example/charts/", None), true, None)),
                 line(&template(RELEASE, &local)),
                 line(&uninstall(RELEASE)),
                 line(&uninstall(Release { context: "in-cluster", ..RELEASE })),
@@ -148,6 +158,7 @@ mod tests {
             .join("\n"),
             @r"
         upgrade my-vc --install /tmp/vcluster-0.1.0.tgz --values - --reset-values --namespace vcluster-my-vc --repository-config '' --kube-context kind
+        upgrade my-vc --install /tmp/vcluster-0.1.0.tgz --values - --reset-values --server-side=true --force-conflicts --namespace vcluster-my-vc --repository-config '' --kube-context kind
         upgrade my-vc --install /tmp/vcluster-0.1.0.tgz --values - --dry-run=server --namespace vcluster-my-vc --repository-config '' --kube-context kind
         upgrade my-vc --install vcluster --repo https://charts.example --version 0.1.0 --values - --reset-values --namespace vcluster-my-vc --repository-config '' --kube-context kind
         upgrade my-vc --install oci://registry.example/charts/vcluster --values - --reset-values --namespace vcluster-my-vc --repository-config '' --kube-context kind

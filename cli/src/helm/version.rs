@@ -4,6 +4,15 @@ use std::path::Path;
 
 use crate::error::{CliError, Result};
 
+/// How a helm brings objects to the host.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Applies {
+    /// It compares old, new and live, and sends what differs.
+    Itself,
+    /// The API server does, and keeps book of who set which field.
+    OnTheServer,
+}
+
 /// The oldest version whose flags are used here.
 const OLDEST: (u64, u64) = (3, 10);
 
@@ -21,13 +30,14 @@ pub fn unusable(program: &Path, reason: &str) -> CliError {
         .hint(install_command())
 }
 
-/// Whether the version that helm printed is new enough.
+/// Whether the version that helm printed is new enough, and how it applies.
 ///
 /// # Errors
 /// When it is older, or no version.
-pub fn check(program: &Path, text: &str) -> Result<()> {
+pub fn check(program: &Path, text: &str) -> Result<Applies> {
     match parse(text) {
-        Some(version) if version >= OLDEST => Ok(()),
+        Some(version) if version >= (4, 0) => Ok(Applies::OnTheServer),
+        Some(version) if version >= OLDEST => Ok(Applies::Itself),
         Some(_) => Err(CliError::failed("helm is too old")
             .because(format!(
                 "{} is version {}; {}.{} or newer is needed",
@@ -74,8 +84,15 @@ mod tests {
 
     #[test]
     fn versions_from_3_10_on_will_do() {
-        for text in ["v3.10.0", "v3.19.2+g123", "3.14.0-rc.1", "v3.22", "v4.0.1\n"] {
-            assert!(check(Path::new("helm"), text).is_ok(), "{text}");
+        for (text, applies) in [
+            ("v3.10.0", Applies::Itself),
+            ("v3.19.2+g123", Applies::Itself),
+            ("3.14.0-rc.1", Applies::Itself),
+            ("v3.22", Applies::Itself),
+            ("v4.0.1\n", Applies::OnTheServer),
+            ("v5.0.0", Applies::OnTheServer),
+        ] {
+            assert_eq!(check(Path::new("helm"), text).unwrap(), applies, "{text}");
         }
         for text in ["v3.9.4", "v2.17.0", "v3.1"] {
             let error = check(Path::new("helm"), text).unwrap_err();

@@ -48,6 +48,10 @@ pub trait World {
     /// ([`Gone::Seen`]). The last two differ because a paused virtual cluster finds its host pods gone when it starts.
     fn twin_gone(&self) -> Gone;
 
+    /// Whether the planned key's host twin was being deleted already when this process first saw it: a pause, or a syncer
+    /// that was down. As with [`Gone::Read`], nobody inside has seen it go.
+    fn twin_was_ending(&self) -> bool;
+
     /// Fields that an API server was seen to drop from patches, being older than whoever wrote them: paths as
     /// [`crate::skew::dropped`] gives them. Asking for them again would never end.
     fn drops(&self, _side: Side, _kind: &'static Resource) -> Vec<String> {

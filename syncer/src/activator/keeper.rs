@@ -1,23 +1,25 @@
 //! Follows the state of the virtual cluster and the clock.
 
-use std::pin::pin;
+use std::net::SocketAddr;
 use std::time::Duration;
 
-use futures::StreamExt as _;
 use jiff::{SignedDuration, Timestamp};
-use tokio::sync::watch;
 use tokio::time::timeout;
 use vcluster_syncer_core::sleep::{Rest, Standing, State, Verdict};
 
 use super::plane::{Door, Plane};
+use super::shown::Shown;
 use super::sweep;
 use crate::namespace::Denied;
 
 /// Before something that failed is tried again.
 const AGAIN: Duration = Duration::from_secs(2);
 
-/// Between two looks at a control plane that starts.
-const STARTING: Duration = Duration::from_millis(250);
+/// Something will be shown before, when a control plane that starts is ready.
+const STARTING: Duration = Duration::from_secs(60);
+
+/// The shortest time between two looks at the clock.
+const LOOK: Duration = Duration::from_millis(250);
 
 /// One round of sweeping may take so long. Then it is judged again, and the rest is for the next round.
 const SWEEP: Duration = Duration::from_secs(30);
@@ -31,45 +33,40 @@ const ROUND: Duration = Duration::from_millis(500);
 /// The same when it is late.
 const STUCK: Duration = Duration::from_secs(15);
 
-/// Who has not started in this time is looked at less often.
-const SLOW_START: SignedDuration = SignedDuration::from_secs(60);
-
 /// Keeps at it for as long as the program runs.
-pub async fn keep(plane: &Plane, rest: &Rest) {
-    let (states, mut changes) = watch::channel(None);
-    let work = async {
-        let mut awake_since = None;
-        loop {
-            // Without a state there is nothing to follow yet. The sender lives as long as this does.
-            let Some(state) = *changes.borrow_and_update() else {
-                let _ = changes.changed().await;
-                continue;
+pub async fn keep(plane: &Plane, mut shown: Shown, rest: &Rest) {
+    let mut awake_since = None;
+    loop {
+        let address = *shown.address.borrow_and_update();
+        // Without a state there is nothing to follow yet.
+        let Some(state) = *shown.state.borrow_and_update() else {
+            shown.changed().await;
+            continue;
+        };
+        awake_since = (state == State::Awake).then(|| awake_since.unwrap_or_else(Timestamp::now));
+        let awake = awake_since.map(|since| Awake { since, address });
+        let step = async {
+            let pause = match step(plane, rest, state, awake).await {
+                Ok(pause) => pause,
+                Err(error) => {
+                    tracing::warn!(%error, "will try again");
+                    AGAIN
+                }
             };
-            if state != State::Awake {
-                awake_since = None;
-            } else if awake_since.is_none() {
-                awake_since = Some(Timestamp::now());
-            }
-            let step = async {
-                let pause = match step(plane, rest, state, awake_since).await {
-                    Ok(pause) => pause,
-                    Err(error) => {
-                        tracing::warn!(%error, "will try again");
-                        AGAIN
-                    }
-                };
-                tokio::time::sleep(pause).await;
-            };
-            tokio::select! {
-                () = step => {}
-                _ = changes.changed() => {}
-            }
+            tokio::time::sleep(pause).await;
+        };
+        tokio::select! {
+            () = step => {}
+            () = shown.changed() => {}
         }
-    };
-    tokio::select! {
-        () = work => {}
-        () = follow(plane, &states) => {}
     }
+}
+
+/// What is known of a control plane that is awake.
+struct Awake {
+    since: Timestamp,
+    /// Where its API server answers, once it is ready.
+    address: Option<SocketAddr>,
 }
 
 /// Does what the state asks for. Answers how long nothing else is to be done.
@@ -77,7 +74,7 @@ async fn step(
     plane: &Plane,
     rest: &Rest,
     state: State,
-    awake_since: Option<Timestamp>,
+    awake: Option<Awake>,
 ) -> Result<Duration, Denied> {
     let standing = match state {
         State::Paused => {
@@ -101,15 +98,14 @@ async fn step(
             standing
         }
         State::Awake => {
-            let since = awake_since.unwrap_or_else(Timestamp::now);
-            if plane.address().await?.is_none() {
-                let long = Timestamp::now().duration_since(since) > SLOW_START;
-                return Ok(if long { AGAIN } else { STARTING });
-            }
+            let Some(Awake { since, address: Some(address) }) = awake else {
+                return Ok(STARTING);
+            };
             // Whoever woke it: the marks go, and clients need no detour any more.
             plane.wake().await?;
             plane.lead(Door::Plane).await?;
-            let idle = if rest.after_inactivity.is_some() { plane.idle().await } else { None };
+            let counts = rest.after_inactivity.is_some();
+            let idle = if counts { plane.idle(address.ip()).await } else { None };
             Standing::Awake { since, idle }
         }
     };
@@ -124,7 +120,7 @@ async fn step(
             plane.wake().await?;
             Ok(AGAIN)
         }
-        Verdict::Nothing(wait) => Ok(Duration::try_from(wait).unwrap_or(AGAIN).max(STARTING)),
+        Verdict::Nothing(wait) => Ok(Duration::try_from(wait).unwrap_or(AGAIN).max(LOOK)),
     }
 }
 
@@ -135,23 +131,6 @@ async fn swept(plane: &Plane) -> Result<bool, Denied> {
     }
     plane.settle().await?;
     sweep::free(plane).await
-}
-
-/// Passes on each state of the virtual cluster.
-async fn follow(plane: &Plane, states: &watch::Sender<Option<State>>) {
-    loop {
-        match plane.namespace.watch("statefulsets", &plane.name).await {
-            Ok(events) => {
-                let mut events = pin!(events);
-                while let Some(set) = events.next().await {
-                    let state = Some(State::of(&set));
-                    states.send_if_modified(|known| std::mem::replace(known, state) != state);
-                }
-            }
-            Err(error) => tracing::warn!(%error, "will try again"),
-        }
-        tokio::time::sleep(AGAIN).await;
-    }
 }
 
 #[cfg(test)]

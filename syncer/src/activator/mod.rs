@@ -10,6 +10,7 @@
 mod door;
 mod keeper;
 mod plane;
+mod shown;
 mod sweep;
 
 use std::sync::Arc;
@@ -24,6 +25,7 @@ use crate::namespace::Namespace;
 use crate::shutdown::Shutdown;
 use crate::sockets::listen;
 use plane::Plane;
+use shown::Shown;
 
 /// The rights of the activator on the workloads NAME and NAME-etcd.
 pub const WORKLOAD_RULES: &[Rule] = &[Rule {
@@ -38,8 +40,12 @@ pub const SERVICE_RULES: &[Rule] =
     &[Rule { group: "", resources: &["services"], verbs: &["get", "patch"], in_admin: true }];
 
 /// Its rights in the namespace: the pods of a virtual cluster that sleeps are freed.
-pub const POD_RULES: &[Rule] =
-    &[Rule { group: "", resources: &["pods"], verbs: &["delete", "get", "list"], in_admin: true }];
+pub const POD_RULES: &[Rule] = &[Rule {
+    group: "",
+    resources: &["pods"],
+    verbs: &["delete", "get", "list", "watch"],
+    in_admin: true,
+}];
 
 /// Label `app` of its pod, which is also told apart by `release`.
 pub const APP: &str = "vcluster-activator";
@@ -95,9 +101,11 @@ pub async fn run(args: ActivatorArgs) -> anyhow::Result<()> {
     let listener =
         listen(None, port).await.with_context(|| format!("port {port} cannot be had"))?;
     tracing::info!(port, name, "holding the door");
+    let (shown, following) = Shown::of(&plane);
     tokio::select! {
-        () = door::serve(listener, Arc::clone(&plane)) => {}
-        () = keeper::keep(&plane, &rest) => {}
+        () = following => {}
+        () = door::serve(listener, Arc::clone(&plane), shown.clone()) => {}
+        () = keeper::keep(&plane, shown, &rest) => {}
         () = shutdown.asked().cancelled() => {}
     }
     Ok(())

@@ -31,7 +31,8 @@ pub struct Plane {
     pub name: String,
     /// Labels of the tenants' pods that stay on the host.
     pub staying: Labels,
-    port: u16,
+    /// Where its API server answers.
+    pub port: u16,
     /// StatefulSets in the order in which they start.
     workloads: Vec<String>,
     /// What the Service selects while the virtual cluster is awake.
@@ -112,18 +113,9 @@ impl Plane {
         Ok(true)
     }
 
-    /// Where the API server answers, once it is ready.
-    ///
-    /// # Errors
-    /// When the host does not answer, or refuses.
-    pub async fn address(&self) -> Result<Option<SocketAddr>, Denied> {
-        let pod = self.namespace.get("pods", &format!("{}-0", self.name)).await?;
-        Ok(pod.as_ref().and_then(ready_at).map(|address| SocketAddr::new(address, self.port)))
-    }
-
     /// For how long nobody has asked anything. None: it cannot be told.
-    pub async fn idle(&self) -> Option<SignedDuration> {
-        let at = SocketAddr::new(self.address().await.ok()??.ip(), activity::PORT);
+    pub async fn idle(&self, address: IpAddr) -> Option<SignedDuration> {
+        let at = SocketAddr::new(address, activity::PORT);
         match tokio::time::timeout(ANSWER, ask(at)).await {
             Ok(Ok(seconds)) => Some(SignedDuration::from_secs(seconds)),
             Ok(Err(error)) => {
@@ -183,7 +175,7 @@ impl Plane {
 }
 
 /// The address of a pod whose API server is ready and is not about to end.
-fn ready_at(pod: &Value) -> Option<IpAddr> {
+pub fn ready_at(pod: &Value) -> Option<IpAddr> {
     if pod.pointer("/metadata/deletionTimestamp").is_some() {
         return None;
     }

@@ -55,8 +55,6 @@ pub(super) fn token(config: &str) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use std::time::SystemTime;
-
     use vcluster_config::{ExportFormat, load};
     use vcluster_syncer_core::Object;
 
@@ -74,8 +72,7 @@ mod tests {
                 "exportKubeConfig: {{ additionalSecrets: [{{ name: a, namespace: argocd, format: argocd{more} }}] }}"
             )
         };
-        let mut pki = Pki::default();
-        pki.complete(crate::certs::Wanted::default(), SystemTime::now()).unwrap();
+        let pki = Pki::fresh();
         let made = |more: &str, login: &Login| {
             let target = target(&yaml(more));
             let secret = kubeconfig_secret(&pki, "my-vc", "team-x", &target, login, None).unwrap();

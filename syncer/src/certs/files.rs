@@ -64,17 +64,13 @@ pub(crate) fn write(directory: &Path, name: &str, text: &str) -> io::Result<()> 
 
 #[cfg(test)]
 mod tests {
-    use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
-    use std::time::SystemTime;
-
-    use super::super::Wanted;
     use super::*;
+    use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 
     #[test]
     fn files_are_private_and_only_what_changed_is_written_again() {
         let directory = tempfile::tempdir().unwrap();
-        let mut pki = Pki::default();
-        pki.complete(Wanted::default(), SystemTime::now()).unwrap();
+        let pki = Pki::fresh();
         std::fs::write(directory.path().join(".ca.crt.new"), "left behind").unwrap();
         write_files(&pki, directory.path(), "https://127.0.0.1:8443").unwrap();
         let state = |name: &str| std::fs::metadata(directory.path().join(name)).unwrap();

@@ -283,19 +283,10 @@ impl std::fmt::Debug for Login {
 
 #[cfg(test)]
 mod tests {
-    use std::time::SystemTime;
-
     use kube::config::{KubeConfigOptions, Kubeconfig};
     use vcluster_config::load;
 
-    use super::super::Wanted;
     use super::*;
-
-    fn pki() -> Pki {
-        let mut pki = Pki::default();
-        pki.complete(Wanted::default(), SystemTime::now()).unwrap();
-        pki
-    }
 
     fn targets(yaml: &str) -> Vec<ExportTarget> {
         ExportTarget::all(&load("test", yaml).unwrap().config, "my-vc", "team-x")
@@ -303,7 +294,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_client_can_use_the_exported_kubeconfig() {
-        let text = kubeconfig(&pki(), &targets("")[0], &Login::Admin).unwrap();
+        let text = kubeconfig(&Pki::fresh(), &targets("")[0], &Login::Admin).unwrap();
         let parsed = Kubeconfig::from_yaml(&text).unwrap();
         assert_eq!(parsed.current_context.as_deref(), Some("my-vcluster"));
         let config = kube::Config::from_custom_kubeconfig(parsed, &KubeConfigOptions::default())
@@ -317,7 +308,7 @@ mod tests {
     fn the_secret_has_the_keys_that_tools_look_for() {
         let owner = json!({ "apiVersion": "v1", "kind": "Service", "name": "my-vc", "uid": "u" });
         let secret = kubeconfig_secret(
-            &pki(),
+            &Pki::fresh(),
             "my-vc",
             "team-x",
             &targets("")[0],
@@ -331,7 +322,8 @@ mod tests {
         assert_eq!(secret["metadata"]["ownerReferences"][0]["uid"], "u");
         let login = Login::Token("secret-token".into());
         let secret =
-            kubeconfig_secret(&pki(), "my-vc", "team-x", &targets("")[0], &login, None).unwrap();
+            kubeconfig_secret(&Pki::fresh(), "my-vc", "team-x", &targets("")[0], &login, None)
+                .unwrap();
         let keys: Vec<&String> = secret["data"].as_object().unwrap().keys().collect();
         assert_eq!(keys, ["certificate-authority", "config", "token"]);
         assert!(!format!("{login:?}").contains("secret-token"));
@@ -363,7 +355,7 @@ mod tests {
     #[test]
     fn without_a_check_there_is_no_authority() {
         let target = &targets("exportKubeConfig: { insecure: true }")[0];
-        let text = kubeconfig(&pki(), target, &Login::Token("t".into())).unwrap();
+        let text = kubeconfig(&Pki::fresh(), target, &Login::Token("t".into())).unwrap();
         assert!(
             text.contains("insecure-skip-tls-verify: true")
                 && !text.contains("certificate-authority")

@@ -67,16 +67,13 @@ pub fn write_layout(distro: DistroKind, pki: &Pki, directory: &Path) -> Result<(
 
 #[cfg(test)]
 mod tests {
-    use std::time::SystemTime;
-
-    use super::super::{Wanted, read_files};
+    use super::super::read_files;
     use super::*;
 
     #[test]
     fn k3s_finds_the_authorities_and_renewal_does_not() {
         let directory = tempfile::tempdir().unwrap();
-        let mut pki = Pki::default();
-        pki.complete(Wanted::default(), SystemTime::now()).unwrap();
+        let pki = Pki::fresh();
         files::write_files(&pki, directory.path(), "https://127.0.0.1:8443").unwrap();
         write_layout(DistroKind::K3s, &pki, directory.path()).unwrap();
         let read = |name: &str| std::fs::read_to_string(directory.path().join(name)).unwrap();
@@ -89,8 +86,7 @@ mod tests {
     #[test]
     fn k0s_finds_authorities_and_keys_and_trusts_both_signers_of_clients() {
         let directory = tempfile::tempdir().unwrap();
-        let mut pki = Pki::default();
-        pki.complete(Wanted::default(), SystemTime::now()).unwrap();
+        let pki = Pki::fresh();
         write_layout(DistroKind::K0s, &pki, directory.path()).unwrap();
         let read = |name: &str| std::fs::read_to_string(directory.path().join(name)).unwrap();
         for file in ["ca.crt", "ca.key", "front-proxy-ca.crt", "sa.key", "sa.pub"] {

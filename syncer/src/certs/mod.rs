@@ -175,6 +175,14 @@ impl Pki {
         Ok(Some(Change { name: leaf.name, because }))
     }
 
+    /// One with all that every virtual cluster has.
+    #[cfg(test)]
+    pub(crate) fn fresh() -> Self {
+        let mut pki = Pki::default();
+        pki.complete(Wanted::default(), SystemTime::now()).unwrap();
+        pki
+    }
+
     /// The text of a file.
     ///
     /// # Errors

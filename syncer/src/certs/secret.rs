@@ -107,8 +107,7 @@ mod tests {
 
     #[test]
     fn a_secret_holds_all_and_gives_it_back() {
-        let mut pki = Pki::default();
-        pki.complete(Wanted::default(), SystemTime::now()).unwrap();
+        let pki = Pki::fresh();
         let secret = body(&pki, "my-vc", "team-x", None);
         assert_eq!(from_secret(&secret), pki);
         assert_eq!(secret["metadata"]["name"], "my-vc-certs");
@@ -150,8 +149,7 @@ mod tests {
 
     #[tokio::test]
     async fn what_is_missing_is_added_to_what_is_there_now() {
-        let mut pki = Pki::default();
-        pki.complete(Wanted::default(), SystemTime::now()).unwrap();
+        let pki = Pki::fresh();
         let mut secret = body(&pki, "my-vc", "team-x", None);
         secret["metadata"]["resourceVersion"] = json!("5");
         secret["data"].as_object_mut().unwrap().retain(|name, _| !name.starts_with("syncer."));

@@ -25,6 +25,8 @@ struct Absence {
     seen: bool,
     /// A fresh read said 404.
     read: bool,
+    /// It was being deleted already when this process first saw it.
+    was_ending: bool,
 }
 
 impl Absences {
@@ -73,14 +75,24 @@ impl Absences {
         self.twins.entry(key.clone()).or_default().read = true;
     }
 
-    /// The host twin is there (again).
-    pub fn twin_is_there(&mut self, key: &PlanKey) {
-        self.twins.remove(key);
+    /// The host twin is there (again), and whether it is being deleted and was not known before.
+    pub fn twin_is_there(&mut self, key: &PlanKey, is_ending: bool, is_new: bool) {
+        if is_ending && (is_new || self.twin_was_ending(key)) {
+            self.twins.insert(key.clone(), Absence { was_ending: true, ..Absence::default() });
+        } else {
+            self.twins.remove(key);
+        }
+    }
+
+    /// Whether the host twin was being deleted already when this process first saw it.
+    pub fn twin_was_ending(&self, key: &PlanKey) -> bool {
+        self.twins.get(key).is_some_and(|twin| twin.was_ending)
     }
 
     /// What is known of a host twin's absence; see [`vcluster_syncer_core::World::twin_gone`].
     pub fn of_twin(&self, key: &PlanKey) -> Gone {
         match self.twins.get(key) {
+            Some(Absence { was_ending: true, seen, read, .. }) if *seen || *read => Gone::Read,
             Some(Absence { seen: true, .. } | Absence { had: true, read: true, .. }) => Gone::Seen,
             Some(Absence { read: true, .. }) => Gone::Read,
             _ => Gone::Unproven,
@@ -108,7 +120,7 @@ mod tests {
         assert_eq!(absences.of_twin(&key), Gone::Unproven);
         absences.twin_read(&key);
         assert_eq!(absences.of_twin(&key), Gone::Seen);
-        absences.twin_is_there(&key);
+        absences.twin_is_there(&key, true, false);
         absences.twin_read(&key);
         assert_eq!(absences.of_twin(&key), Gone::Read);
         assert_eq!(absences.of_virtual(&key), Gone::Unproven);
@@ -120,5 +132,23 @@ mod tests {
         absences.virtual_is_there(&key);
         assert_eq!(absences.of_virtual(&key), Gone::Unproven);
         assert!(!absences.was_seen(&key, "u1"));
+    }
+
+    #[test]
+    fn who_was_about_to_end_from_the_start_did_not_end_before_our_eyes() {
+        let (mut absences, key) =
+            (Absences::default(), PlanKey { kind: 0, key: Virtual(Key::cluster("a")) });
+        absences.twin_is_there(&key, true, true);
+        absences.twin_is_there(&key, true, false);
+        assert!(absences.twin_was_ending(&key));
+        assert_eq!(absences.of_twin(&key), Gone::Unproven);
+        absences.twin_seen(&key);
+        assert_eq!(absences.of_twin(&key), Gone::Read);
+        // Its successor is known from the beginning.
+        absences.twin_is_there(&key, false, true);
+        absences.twin_is_there(&key, true, false);
+        assert!(!absences.twin_was_ending(&key));
+        absences.twin_seen(&key);
+        assert_eq!(absences.of_twin(&key), Gone::Seen);
     }
 }

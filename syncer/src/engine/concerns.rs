@@ -69,6 +69,8 @@ impl State {
             .and_then(|object| object.annotation(labels::OBJECT_VERSION)?.parse().ok());
         self.highest_noted = self.highest_noted.max(noted.unwrap_or_default());
         let owner = object.as_ref().and_then(|object| self.owner_of(kind, object));
+        let is_ending = object.as_ref().is_some_and(|object| object.is_deleting());
+        let is_new = self.owners.of(&(kind, key.clone())).is_none();
         if let Some(before) = self.owners.set((kind, key.clone()), owner.clone()) {
             if self.is_twin(&before, kind, key) {
                 self.absences.twin_left(&before);
@@ -77,7 +79,7 @@ impl State {
         }
         if let Some(owner) = owner {
             if self.is_twin(&owner, kind, key) {
-                self.absences.twin_is_there(&owner);
+                self.absences.twin_is_there(&owner, is_ending, is_new);
             }
             self.due(owner);
         }

@@ -87,6 +87,10 @@ impl World for Session<'_> {
         self.state.absences.of_twin(self.key)
     }
 
+    fn twin_was_ending(&self) -> bool {
+        self.state.absences.twin_was_ending(self.key)
+    }
+
     fn drops(&self, side: Side, kind: &'static Resource) -> Vec<String> {
         self.state.drops(side, kind)
     }

@@ -140,16 +140,7 @@ fn write_json(directory: &Path, name: &str, document: &Value) -> anyhow::Result<
 
 #[cfg(test)]
 mod tests {
-    use std::time::SystemTime;
-
     use super::*;
-    use crate::certs::Wanted;
-
-    fn pki() -> Pki {
-        let mut pki = Pki::default();
-        pki.complete(Wanted::default(), SystemTime::now()).unwrap();
-        pki
-    }
 
     /// Prepares into two folders: the volume, and the PKI's.
     fn prepared(values: &str, pki: &Pki) -> [tempfile::TempDir; 2] {
@@ -186,7 +177,7 @@ mod tests {
     #[test]
     fn k3s_finds_folders_names_and_the_same_token_again() {
         let values = "controlPlane: { distro: { k3s: { enabled: true } } }";
-        let pki = pki();
+        let pki = Pki::fresh();
         let [data, directory] = prepared(values, &pki);
         assert!(data.path().join("k3s/server/tls").is_dir());
         let told: Value = serde_json::from_str(&read(&directory, "k3s.yaml")).unwrap();
@@ -200,14 +191,14 @@ mod tests {
     #[test]
     fn a_token_of_the_users_stays() {
         let yaml = "controlPlane: { distro: { k3s: { enabled: true, token: mine } } }";
-        let [_, directory] = prepared(yaml, &pki());
+        let [_, directory] = prepared(yaml, &Pki::fresh());
         assert_eq!(read(&directory, "k3s.token"), "mine");
     }
 
     #[test]
     fn k0s_is_told_what_is_known_by_now() {
         let yaml = "controlPlane: { distro: { k0s: { enabled: true } } }";
-        let [data, directory] = prepared(yaml, &pki());
+        let [data, directory] = prepared(yaml, &Pki::fresh());
         assert!(data.path().join("k0s/pki").is_dir() && directory.path().join("run").is_dir());
         let told: Value = serde_json::from_str(&read(&directory, "k0s.yaml")).unwrap();
         assert_eq!(
@@ -222,7 +213,7 @@ mod tests {
 
     #[test]
     fn others_find_nothing_of_it() {
-        for folder in prepared("", &pki()) {
+        for folder in prepared("", &Pki::fresh()) {
             assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
         }
     }

@@ -140,6 +140,35 @@ fn what_is_needed_passes_and_nothing_else() {
     assert_eq!(asked, (4 * 13 + 4 * 9) * PORTS.len());
 }
 
+/// While it sleeps, the API server's Service leads there.
+#[test]
+fn who_may_ask_the_api_server_may_knock_at_the_door_of_a_sleeper() {
+    let sleeps = format!("{ISOLATED}\nsleep: {{auto: {{afterInactivity: 30m}}}}");
+    let door = Party::pod(
+        "door",
+        NAMESPACE,
+        &[("app", "vcluster-activator"), ("release", NAME)],
+        "10.244.0.5",
+    );
+    for exposed in [false, true] {
+        let more = format!("{sleeps}\ncontrolPlane: {{ingress: {{enabled: {exposed}}}}}");
+        let policies = policies(&more);
+        let (ours, strangers) = (ours(), strangers());
+        let plane = ours.iter().find(|party| party.name == "plane").unwrap();
+        for from in ours.iter().chain(&strangers) {
+            // The kubelet API is not there.
+            for port in PORTS.into_iter().filter(|port| !KUBELET_PORTS.contains(&port.1)) {
+                let [knock, ask] = [&door, plane].map(|to| may_talk(&policies, from, to, port));
+                assert_eq!(knock, ask, "{} {port:?}, exposed: {exposed}", from.name);
+            }
+        }
+        // How long nobody has asked, and the host's API server.
+        assert!(may_talk(&policies, &door, plane, ("TCP", 8081)));
+        let host = strangers.iter().find(|party| party.name == "host api").unwrap();
+        assert!(may_talk(&policies, &door, host, ("TCP", 443)));
+    }
+}
+
 /// Who of the strangers gets in somewhere, as `FROM -> TO PORT`.
 fn let_in(values: &str) -> Vec<String> {
     let policies = policies(values);

@@ -10,11 +10,11 @@ use crate::suite::databases::Engine;
 use crate::suite::fail_over::{Leader, fails_over};
 use crate::suite::holds::holds;
 use crate::suite::ledger::Ledger;
-use crate::suite::load::{Steady, Waves};
 use crate::suite::runner::say;
 use crate::suite::space::{condition, text};
+use crate::suite::trouble::befalls;
 use crate::suite::virtual_cluster::{VirtualCluster, Wish};
-use crate::suite::{Company, Promise, agreement, kind, processes, sample, world::World};
+use crate::suite::{Company, Promise, kind, processes, sample, world::World};
 use crate::testbed::Node;
 
 pub const ETCD: Promise = Promise {
@@ -93,26 +93,20 @@ async fn under_load(
     cluster: &VirtualCluster,
     trouble: impl Future<Output = Result<()>>,
 ) -> Result<()> {
-    let steady = Steady::settle(cluster).await?;
-    let mut waves = Waves::new(cluster).await?;
     let mut ledger = Ledger::open(cluster).await?;
     let (stop, stopped) = watch::channel(false);
     let trouble = async {
-        // Not before there is something to lose.
-        holds("the load is on the host", || cluster.twin(kind::PODS, "waves", "pod-1")).await?;
         trouble.await?;
         stop.send_replace(true);
         anyhow::Ok(())
     };
     let writing = async {
-        ledger.write(stopped.clone()).await;
-        Ok(())
+        ledger.write(stopped).await;
+        anyhow::Ok(())
     };
-    tokio::try_join!(waves.roll(stopped.clone()), writing, trouble)?;
+    let ((steady, _), ()) = tokio::try_join!(befalls(cluster, trouble), writing)?;
     say(&format!("        {}", ledger.summary()));
     ledger.is_kept().await?;
-    waves.as_acknowledged().await?;
-    agreement::reached(cluster).await?;
     steady.untouched().await
 }
 

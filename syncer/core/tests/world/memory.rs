@@ -25,6 +25,8 @@ pub struct Memory {
     /// Whose host twin was in the cache at some time, and whose a fresh read did not find.
     pub twins_seen: BTreeSet<PlanKey>,
     pub twins_read_gone: BTreeSet<PlanKey>,
+    /// Whose host twin was being deleted already when it was first seen.
+    pub twins_ending: BTreeSet<PlanKey>,
     pub refusals: BTreeMap<PlanKey, Vec<Refusal>>,
     /// What API servers dropped from patches.
     pub drops: BTreeMap<(Side, &'static Resource), BTreeSet<String>>,
@@ -84,7 +86,12 @@ impl Memory {
         });
         if let Some(owner) = twin.filter(|_| !gone) {
             self.twins_read_gone.remove(&owner);
-            self.twins_seen.insert(owner);
+            let is_new = self.twins_seen.insert(owner.clone());
+            match object.is_deleting() {
+                true if is_new => drop(self.twins_ending.insert(owner)),
+                true => {}
+                false => drop(self.twins_ending.remove(&owner)),
+            }
         }
         if *kind == PODS {
             self.count_nodes(lab.now);

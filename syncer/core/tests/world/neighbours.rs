@@ -72,9 +72,13 @@ impl World for Neighbours<'_> {
     fn twin_gone(&self) -> Gone {
         match self.memory.twins_seen.contains(self.planned) {
             _ if !self.memory.twins_read_gone.contains(self.planned) => Gone::Unproven,
-            true => Gone::Seen,
-            false => Gone::Read,
+            true if !self.twin_was_ending() => Gone::Seen,
+            _ => Gone::Read,
         }
+    }
+
+    fn twin_was_ending(&self) -> bool {
+        self.memory.twins_ending.contains(self.planned)
     }
 
     fn drops(&self, side: Side, kind: &'static Resource) -> Vec<String> {

@@ -5,7 +5,6 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use futures::StreamExt as _;
 use serde_json::Value;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
@@ -170,32 +169,8 @@ async fn follow(
     said: watch::Sender<Option<Said>>,
     stop: CancellationToken,
 ) {
-    let mut pause = Duration::ZERO;
-    let watching = async {
-        loop {
-            tokio::time::sleep(pause).await;
-            match namespace.watch("services", &name).await {
-                Ok(services) => {
-                    let mut services = std::pin::pin!(services);
-                    while let Some(service) = services.next().await {
-                        let now = Some(Said::of(&service));
-                        said.send_if_modified(|present| {
-                            std::mem::replace(present, now.clone()) != now
-                        });
-                    }
-                    pause = Duration::from_secs(1);
-                }
-                Err(error) => {
-                    let error: &dyn std::error::Error = &error;
-                    tracing::warn!(
-                        error,
-                        "the control plane's Service cannot be followed, trying again"
-                    );
-                    pause = AGAIN;
-                }
-            }
-        }
-    };
+    let watching =
+        namespace.follow("services", &name, &said, |service| Some(Some(Said::of(service?))));
     stop.run_until_cancelled(watching).await;
 }
 

@@ -18,7 +18,7 @@ const REMEMBER: Duration = Duration::from_secs(5);
 /// Everybody who asks waits for the one request that is under way.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// Why there are no numbers.
+/// Why there are no numbers. A tenant reads this: it says nothing of the host that its administrator would not.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum Unavailable {
     #[error(
@@ -27,12 +27,12 @@ pub(super) enum Unavailable {
     )]
     NotServed,
     #[error(
-        "the syncer may not read pod metrics of host namespace {0}: \
+        "the syncer may not read pod metrics on the host: \
          its Role needs get and list on pods of metrics.k8s.io"
     )]
-    Forbidden(String),
-    #[error("the host's pod metrics could not be read")]
-    Host(#[source] kube::Error),
+    Forbidden,
+    #[error("the host's pod metrics could not be read; the log of the syncer says why")]
+    Host,
     #[error("the virtual API server could not be asked for pods")]
     Virtual(#[source] kube::Error),
 }
@@ -91,18 +91,26 @@ impl Usage {
         let list: List<PodMetrics> = match asked {
             Ok(Some(list)) => list,
             Ok(None) => return Err(Unavailable::NotServed),
-            Err(kube::Error::Api(status)) if status.code == 503 => {
-                return Err(Unavailable::NotServed);
-            }
-            Err(kube::Error::Api(status)) if status.code == 403 => {
-                return Err(Unavailable::Forbidden(namespace.to_owned()));
-            }
-            Err(error) => return Err(Unavailable::Host(error)),
+            Err(error) => return Err(Unavailable::of_host(&error, namespace)),
         };
         let items = list.items.unwrap_or_default();
         let samples: Samples = Arc::new(items.into_iter().filter_map(sample).collect());
         recent.insert(namespace.to_owned(), (Instant::now(), Arc::clone(&samples)));
         Ok(samples)
+    }
+}
+
+impl Unavailable {
+    /// What the host said is for those who may read the syncer's log.
+    fn of_host(error: &kube::Error, namespace: &str) -> Self {
+        let unavailable = match error {
+            kube::Error::Api(status) if status.code == 503 => return Unavailable::NotServed,
+            kube::Error::Api(status) if status.code == 403 => Unavailable::Forbidden,
+            _ => Unavailable::Host,
+        };
+        let error: &dyn std::error::Error = error;
+        tracing::warn!(namespace, error, "the host's pod metrics could not be read");
+        unavailable
     }
 }
 
@@ -140,7 +148,30 @@ fn sample(metrics: PodMetrics) -> Option<(String, PodSample)> {
 mod tests {
     use serde_json::json;
 
+    use super::super::super::answers::chain;
     use super::*;
+
+    #[test]
+    fn a_tenant_does_not_read_the_names_of_the_host() {
+        let said = |code| {
+            let message = format!(
+                "pods.metrics.k8s.io is forbidden: User \"system:serviceaccount:team-x:vc-my\" cannot list \
+                 resource \"pods\" in API group \"metrics.k8s.io\" in the namespace \"team-x\" ({code})"
+            );
+            kube::Error::Api(Box::new(kube::core::Status { code, message, ..Default::default() }))
+        };
+        let lost = kube::Error::Service("tcp connect error to 192.168.1.10:6443 of team-x".into());
+        for (error, expected) in [
+            (said(403), "its Role needs get and list"),
+            (said(503), "install metrics-server"),
+            (said(500), "the log of the syncer says why"),
+            (lost, "the log of the syncer says why"),
+        ] {
+            let text = chain(&Unavailable::of_host(&error, "team-x"));
+            assert!(text.contains(expected), "{text}");
+            assert!(!text.contains("team-x") && !text.contains("192.168"), "{text}");
+        }
+    }
 
     #[test]
     fn what_metrics_server_sends_is_read() {

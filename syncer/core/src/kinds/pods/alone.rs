@@ -79,6 +79,10 @@ impl World for Alone {
         Vec::new()
     }
 
+    fn twin_was_ending(&self) -> bool {
+        false
+    }
+
     fn twin_gone(&self) -> Gone {
         self.twin_gone
     }

@@ -6,7 +6,7 @@ use crate::mirror::is_twin;
 use crate::resource::{NODES, PODS};
 use crate::{Act, Host, Key, NotNow, Object, Op, PatchForm, Plan, Settings, Side, Virtual, World};
 
-use super::{around, conditions, ending, judge, marks, spec, status, tokens, update};
+use super::{around, conditions, ending, judge, marks, spec, start, status, tokens, update};
 
 /// Decides about a pair.
 ///
@@ -20,6 +20,10 @@ pub fn plan(
 ) -> Result<Plan, NotNow> {
     if !is_twin(virt, host) {
         return Ok(ending::off(host, world.now()));
+    }
+    if host.is_deleting() && start::waits_for_its_end(virt, world) {
+        // What it says as it ends is no result of the virtual pod's.
+        return Ok(Plan::nothing());
     }
     if virt.is_deleting() || host.is_deleting() {
         let status = status::patch(virt, host, false, world, settings);

@@ -48,6 +48,13 @@ pub fn plan(
     }
 }
 
+/// Whether a virtual pod whose host pod is being deleted is made again as soon as that is gone: its deletion began while the
+/// virtual cluster was paused or the syncer down.
+pub fn waits_for_its_end(virt: &Virtual<Object>, world: &dyn World) -> bool {
+    let stays = !virt.is_deleting() && !ending::is_finished(virt) && !is_remade(virt);
+    stays && world.twin_was_ending()
+}
+
 fn create(virt: &Virtual<Object>, world: &dyn World, settings: &Settings) -> Result<Plan, NotNow> {
     let around = around::look(virt, world, settings)?;
     let key: Host<_> = super::namespaced_host_key(&Virtual(virt.key()), settings);
