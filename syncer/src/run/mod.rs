@@ -5,6 +5,8 @@
 
 mod central_admission;
 mod clusters;
+mod door;
+mod duties;
 mod inside;
 pub(crate) mod kinds;
 mod leadership;
@@ -16,21 +18,19 @@ pub(crate) mod renewing;
 
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
-use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use anyhow::Context as _;
-use prometheus_client::registry::Registry;
-use tokio::net::TcpListener;
 use vcluster_config::Loaded;
 
 use crate::activity;
-use crate::admin::{Admin, Gate, Health, Metrics, Process, QueueDepths, StoreObjects};
+use crate::admin::Gate;
 use crate::engine::Engine;
-use crate::kubelet::KubeletMetrics;
 use crate::logging::LogLevel;
 use crate::rights;
 use crate::shutdown::Shutdown;
+use door::Door;
+use duties::{Checks, Duties};
 use leadership::Leadership;
 
 /// Time between SIGTERM and giving up on what is under way. Less than the pod's grace period.
@@ -81,46 +81,13 @@ pub async fn run(args: RunArgs, log_level: LogLevel) -> anyhow::Result<()> {
         .with_context(|| format!("the options cannot be read from {}", args.config.display()))?;
     let Loaded { config, .. } = vcluster_config::load(&args.config.display().to_string(), &text)?;
 
-    let mut registry = Registry::default();
-    let metrics = Metrics::register(&mut registry);
-    let kubelet_metrics = KubeletMetrics::register(&mut registry);
-    registry.register_collector(Box::new(Process));
-    let health = Health::default();
-    // Nothing is known yet, so nothing is ready. Who owns a check takes it over when it opens.
-    for name in ["host-api", "virtual-api", "store"] {
-        health.register(name, Gate::Ready);
-    }
-    // With several replicas only the leader deploys CoreDNS, and it needs replicas that are ready to reach the API.
-    let alone = config.control_plane.stateful_set.high_availability.replicas <= 1;
-    let awaited = alone && config.control_plane.coredns.enabled;
-    let dns_check = awaited.then(|| health.register("dns", Gate::Ready));
-    let tell = leadership::Tell::register(&health, &mut registry, !alone);
-    let engine: Arc<OnceLock<Engine>> = Arc::default();
-    let sizes = Arc::clone(&engine);
-    StoreObjects::register(&mut registry, move || {
-        sizes.get().map(Engine::store_sizes).unwrap_or_default()
-    });
-    let depths = Arc::clone(&engine);
-    QueueDepths::register(&mut registry, move || {
-        depths.get().map(Engine::queue_depths).unwrap_or_default()
-    });
-    let looked_at = Arc::clone(&engine);
-    let admin = Admin {
-        health: health.clone(),
-        registry,
-        log_level,
-        state: Arc::new(move || looked_at.get().map(Engine::debug_state).unwrap_or_default()),
-    };
-    let listener = TcpListener::bind(args.admin).await.with_context(|| {
-        format!("the address {} of health and metrics cannot be had", args.admin)
-    })?;
-    tokio::spawn(admin.serve(listener, shutdown.overdue().clone()));
-
+    let door = Door::open(&args, &config, log_level, &shutdown).await?;
     if config.sleep.auto.counts_requests() {
         activity::start(args.admin.ip()).await?;
     }
 
     let work = async {
+        let health = &door.health;
         let host = clusters::host()?;
         tokio::spawn(rights::notice(
             host.client().clone(),
@@ -133,59 +100,42 @@ pub async fn run(args: RunArgs, log_level: LogLevel) -> anyhow::Result<()> {
         renewing::start(&args, &config, &host, &shutdown)?;
         let inside = clusters::inside(&args, &config).await?;
         let settings = clusters::settings(&args, &config, &host, &inside).await?;
-        let leadership = Leadership::begin(&args, &config, &settings, &host, &shutdown, tell);
+        let leadership =
+            Leadership::begin(&args, &config, &settings, &host, &shutdown, door.tell.clone());
         let leading = leadership.leading.clone();
-        let started = Engine::start(
+        let engine = Engine::start(
             settings.clone(),
             kinds::enabled(&config),
             inside.clone(),
             host.clone(),
-            &health,
-            metrics,
+            health,
+            door.metrics.clone(),
             leading.clone(),
             shutdown.asked().clone(),
         );
-        let started = engine.get_or_init(|| started).clone();
-        let campaign = leadership.when_fit(started.clone(), inside.clone());
+        door.show(&engine);
+        let campaign = leadership.when_fit(engine.clone(), inside.clone());
         let servers = nodes::serve(
             &args,
             &settings,
             &host,
             &inside,
-            started.clone(),
-            kubelet_metrics,
-            &health,
+            engine.clone(),
+            door.kubelet_metrics.clone(),
+            health,
             shutdown.clone(),
         )?;
-        let metrics_check = health.register("metrics-api", Gate::Notice);
-        let measures = metrics_api::serve(&args, &config, &servers, &metrics_check).await;
-        let exports_check = health.register("exports", Gate::Notice);
-        let webhooks_check = health.register("central-admission", Gate::Notice);
-        let mirror = started.clone();
-        tokio::spawn(leadership::while_leading(leading, move || {
-            let dns =
-                inside::keep_dns(inside.clone(), config.clone(), mirror.clone(), dns_check.clone());
-            let exports = publish::keep(
-                host.clone(),
-                inside.client().clone(),
-                config.clone(),
-                args.clone(),
-                exports_check.clone(),
-            );
-            let webhooks =
-                central_admission::keep(inside.clone(), config.clone(), webhooks_check.clone());
-            let measured = metrics_api::offer(
-                inside.clone(),
-                host.clone(),
-                args.clone(),
-                measures,
-                metrics_check.clone(),
-            );
-            async move {
-                tokio::join!(dns, exports, webhooks, measured);
-            }
-        }));
-        anyhow::Ok((started, servers, campaign))
+        let checks = Checks {
+            dns: door.dns.clone(),
+            metrics: health.register("metrics-api", Gate::Notice),
+            exports: health.register("exports", Gate::Notice),
+            webhooks: health.register("central-admission", Gate::Notice),
+        };
+        let measures = metrics_api::serve(&args, &config, &servers, &checks.metrics).await;
+        let mirror = engine.clone();
+        let duties = Duties { host, inside, engine, config, args, measures, checks };
+        tokio::spawn(leadership::while_leading(leading, move || duties.clone().fulfil()));
+        anyhow::Ok((mirror, servers, campaign))
     };
     let (engine, servers, campaign) = tokio::select! {
         done = work => done?,

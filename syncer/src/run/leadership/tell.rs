@@ -6,6 +6,7 @@ use crate::admin::{Check, Gate, Health, Leading};
 use crate::lease::Standings;
 
 /// Where it is told who leads.
+#[derive(Clone)]
 pub struct Tell {
     check: Option<Check>,
     metric: Leading,
