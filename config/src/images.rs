@@ -12,6 +12,11 @@ pub const COREDNS_REPOSITORY: &str = "coredns/coredns";
 pub const KINE_REPOSITORY: &str = "rancher/kine";
 /// The version of kine.
 pub const KINE_VERSION: &str = "v0.17.5";
+/// The repository of Litestream, which keeps a copy of SQLite elsewhere.
+pub const LITESTREAM_REPOSITORY: &str = "litestream/litestream";
+/// The version of Litestream: of its two images the one with nothing but the program. Source of the tag: the workflow
+/// `release.docker.yml` of <https://github.com/benbjohnson/litestream>.
+pub const LITESTREAM_VERSION: &str = "0.5.18-scratch";
 /// The repository of etcd within [`KUBERNETES_REGISTRY`].
 pub const ETCD_REPOSITORY: &str = "etcd";
 /// The version of an etcd that the chart deploys.

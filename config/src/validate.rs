@@ -2,6 +2,7 @@
 //! plane at its start.
 
 mod access;
+mod replication;
 mod stores;
 
 use std::net::IpAddr;
@@ -18,6 +19,7 @@ const MINORS: std::ops::RangeInclusive<u32> = 30..=36;
 pub fn validate(config: &Config) -> Vec<Problem> {
     let mut problems = Vec::new();
     stores::check(config, &mut problems);
+    replication::check(config, &mut problems);
     high_availability(config, &mut problems);
     distro(config, &mut problems);
     k0s(config, &mut problems);

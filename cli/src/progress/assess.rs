@@ -113,7 +113,12 @@ fn of_pod(pod: &Pod, seen: &Seen) -> Assessment {
     let said_elsewhere = ["Unhealthy", "FailedScheduling", "Failed", "BackOff"];
     let warning =
         seen.warnings.get(&name).filter(|it| !said_elsewhere.contains(&it.reason.as_str()));
-    if let Some(init) = inits.iter().find(|init| is_running(init)) {
+    // One that stays, such as Litestream, is no step on the way.
+    let stays = |init: &ContainerStatus| {
+        let all = pod.spec.as_ref().and_then(|spec| spec.init_containers.as_ref());
+        all.into_iter().flatten().any(|it| it.name == init.name && it.restart_policy.is_some())
+    };
+    if let Some(init) = inits.iter().find(|init| is_running(init) && !stays(init)) {
         return note(format!("running {}", init.name));
     }
     let starting = containers.iter().filter(|it| !is_running(it)).count();

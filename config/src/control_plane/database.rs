@@ -1,5 +1,6 @@
 //! `controlPlane.backingStore.database`
 
+use super::replication::Replication;
 use crate::images;
 use crate::scalars::{Image, Resources};
 use crate::section::section;
@@ -25,6 +26,8 @@ section! {
         image: Image = kine_image(),
         /// What kine may use.
         resources: Resources = kine_resources(),
+        /// A copy of it in S3-compatible storage.
+        replication: Replication = Replication::default(),
     }
 }
 

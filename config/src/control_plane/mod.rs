@@ -8,6 +8,7 @@ mod etcd;
 mod expose;
 mod k0s;
 mod k3s;
+mod replication;
 mod stateful_set;
 mod store;
 
@@ -22,6 +23,7 @@ pub use etcd::{
 pub use expose::{Ingress, Proxy, Service, ServiceMonitor, TlsRoute};
 pub use k0s::K0s;
 pub use k3s::K3s;
+pub use replication::{ReplicaCredential, ReplicaS3, ReplicaSnapshots, Replication};
 pub use stateful_set::{
     HighAvailability, Persistence, Probe, Probes, Retention, Scheduling, Security, StatefulSet,
     VolumeClaim,

@@ -50,6 +50,12 @@ impl BackingStore {
         .collect()
     }
 
+    /// Whether a copy of the store is kept elsewhere.
+    #[must_use]
+    pub fn is_replicated(&self) -> bool {
+        self.kind() == StoreKind::Sqlite && self.database.embedded.replication.enabled
+    }
+
     /// The store that is used: the enabled one, or SQLite.
     #[must_use]
     pub fn kind(&self) -> StoreKind {

@@ -28,6 +28,7 @@ pub(super) fn check(config: &Config, problems: &mut Vec<Problem>) {
         );
     }
     match store.kind() {
+        StoreKind::Sqlite if store.is_replicated() => {}
         StoreKind::Sqlite => claim(&set.persistence, problems),
         StoreKind::ExternalDatabase => database(&store.database.external, problems),
         StoreKind::DeployedEtcd => deployed(config, &store.etcd.deploy.stateful_set, problems),

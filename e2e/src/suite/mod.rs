@@ -4,6 +4,7 @@
 //! namespaces with, waits for conditions ([`holds`](holds::holds)) and never for time to pass, and is cleaned up after.
 
 pub mod agreement;
+mod buckets;
 mod certificates;
 pub mod cluster;
 mod databases;

@@ -8,6 +8,7 @@ mod build;
 mod cgroups;
 mod command;
 mod control_plane;
+mod extras;
 mod health;
 mod images;
 mod kubectl;

@@ -169,7 +169,7 @@ const RECIPES: &[Recipe] = &[
     },
 ];
 
-const fn go(
+pub(super) const fn go(
     name: &'static str,
     version: &'static str,
     module: &'static str,
@@ -194,18 +194,10 @@ impl Programs {
     /// # Errors
     /// When Go or a C compiler is missing, or a build fails. What was built before stays.
     pub async fn build(layout: &Layout, progress: &Progress) -> Result<Self> {
-        let cache = layout.cache().join("programs");
-        std::fs::create_dir_all(&cache)
-            .with_context(|| format!("cannot make {}", cache.display()))?;
-        remove_unfinished(&cache)?;
+        remove_unfinished(&cache(layout)?)?;
         let mut dirs = BTreeMap::new();
         for recipe in RECIPES {
-            let dir = cache.join(recipe.key());
-            if !dir.exists() {
-                let what = format!("building {} {}", recipe.name, recipe.version);
-                progress.step(&what, into_cache(recipe, &cache, &dir)).await?;
-            }
-            dirs.insert(recipe.name, dir);
+            dirs.insert(recipe.name, built(recipe, layout, progress).await?);
         }
         Ok(Self { dirs })
     }
@@ -257,6 +249,26 @@ impl Recipe {
         let short: String = digest.iter().take(4).map(|byte| format!("{byte:02x}")).collect();
         format!("{}-{}-{short}", self.name, self.version)
     }
+}
+
+fn cache(layout: &Layout) -> Result<PathBuf> {
+    let cache = layout.cache().join("programs");
+    std::fs::create_dir_all(&cache).with_context(|| format!("cannot make {}", cache.display()))?;
+    Ok(cache)
+}
+
+/// Where the programs of a group lie, built when they are not in the cache yet. The caller holds the cache's lock.
+///
+/// # Errors
+/// As [`Programs::build`].
+pub async fn built(recipe: &Recipe, layout: &Layout, progress: &Progress) -> Result<PathBuf> {
+    let cache = cache(layout)?;
+    let dir = cache.join(recipe.key());
+    if !dir.exists() {
+        let what = format!("building {} {}", recipe.name, recipe.version);
+        progress.step(&what, into_cache(recipe, &cache, &dir)).await?;
+    }
+    Ok(dir)
 }
 
 /// The prefix of what is being built.

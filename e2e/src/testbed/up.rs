@@ -175,7 +175,11 @@ pub async fn load_syncer(nodes: &[Node], profile: Profile) -> Result<()> {
     load_image(nodes, images::build_syncer(profile).await?).await
 }
 
-async fn load_image(nodes: &[Node], image: Image) -> Result<()> {
+/// Loads an image that was just made into nodes.
+///
+/// # Errors
+/// When it cannot be written, or a node does not take it.
+pub async fn load_image(nodes: &[Node], image: Image) -> Result<()> {
     let dir = tempfile::tempdir()?;
     let archive = dir.path().join("image.tar");
     images::save(image, &archive).await?;

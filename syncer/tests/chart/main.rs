@@ -19,6 +19,7 @@ mod pod;
 mod policies;
 mod reach;
 mod render;
+mod replication;
 mod rights;
 mod sleep;
 mod stores;

@@ -14,6 +14,14 @@ pub fn container<'a>(objects: &'a [Value], name: &str) -> &'a Value {
     found.unwrap_or_else(|| panic!("there is no container {name}"))
 }
 
+/// A container that is started before those.
+#[track_caller]
+pub fn init_container<'a>(objects: &'a [Value], name: &str) -> &'a Value {
+    let found = spec(objects)["initContainers"].as_array().unwrap();
+    let found = found.iter().find(|container| container["name"] == name);
+    found.unwrap_or_else(|| panic!("there is no container {name}"))
+}
+
 /// The names of its containers, in order.
 pub fn containers(objects: &[Value]) -> Vec<&str> {
     let containers = spec(objects)["containers"].as_array().unwrap();
@@ -40,6 +48,7 @@ pub fn as_before(name: &str, objects: &[Value]) {
     assert!(have == made, "the pod of {name} is another; UPDATE=1 writes {}", path.display());
 }
 
-fn spec(objects: &[Value]) -> &Value {
+/// Its specification.
+pub fn spec(objects: &[Value]) -> &Value {
     &one(objects, "StatefulSet", NAME)["spec"]["template"]["spec"]
 }

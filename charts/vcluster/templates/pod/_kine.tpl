@@ -6,7 +6,17 @@
 {{/* How kine opens SQLite; the argument is the file. synchronous=FULL: what is acknowledged is on the
      disk, also when the power goes. */}}
 {{- define "vcluster.kine.sqlite" -}}
-sqlite://{{ . }}?_journal_mode=WAL&_synchronous=FULL&_busy_timeout=30000&_txlock=immediate&_stmt_cache_size=20&cache=shared
+sqlite://{{ include "vcluster.kine.file" . }}
+{{- end -}}
+
+{{/* The same under Litestream, which reads the changes out of SQLite's log: kine then neither empties
+     that nor rewrites the file. */}}
+{{- define "vcluster.kine.replicated" -}}
+litestream://{{ include "vcluster.kine.file" . }}
+{{- end -}}
+
+{{- define "vcluster.kine.file" -}}
+{{ . }}?_journal_mode=WAL&_synchronous=FULL&_busy_timeout=30000&_txlock=immediate&_stmt_cache_size=20&cache=shared
 {{- end -}}
 
 {{/* Where a database somewhere else is, with a password in it: never in an argument, which everybody who
@@ -29,7 +39,7 @@ sqlite://{{ . }}?_journal_mode=WAL&_synchronous=FULL&_busy_timeout=30000&_txlock
 {{- $ours = concat $ours ($tls | fromYamlArray) -}}
 {{- $env = list (include "vcluster.kine.dataSource" (dict "root" . "variable" "KINE_ENDPOINT")) -}}
 {{- else -}}
-{{- $ours = prepend $ours (printf "--endpoint=%s" (include "vcluster.kine.sqlite" "/data/state.db")) -}}
+{{- $ours = prepend $ours (printf "--endpoint=%s" (include (ternary "vcluster.kine.replicated" "vcluster.kine.sqlite" (eq (include "vcluster.isReplicated" .) "true")) "/data/state.db")) -}}
 {{/* SQLite rewrites its file at start, and has no other place for that. */}}
 {{- $env = list "- { name: SQLITE_TMPDIR, value: /data }" -}}
 {{- end -}}

@@ -30,6 +30,9 @@
 - name: kine
   emptyDir: { medium: Memory, sizeLimit: 1Mi }
 {{- end }}
+{{- if include "vcluster.isReplicated" . }}
+{{ include "vcluster.litestream.volumes" . }}
+{{- end }}
 {{- with include "vcluster.store.tlsSecret" . }}
 - name: store-tls
   secret:

@@ -10,7 +10,8 @@ fn seen(pods: &[Value], warnings: &[(&str, &str, &str)], kubeconfig: bool) -> Se
     for (index, status) in pods.iter().enumerate() {
         let pod = json!({
             "metadata": { "name": format!("a-{index}"), "labels": { "app": "vcluster", "release": "a" } },
-            "spec": { "containers": [] }, "status": status,
+            "spec": { "containers": [], "initContainers": [{ "name": "stays", "restartPolicy": "Always" }] },
+            "status": status,
         });
         seen.pods.insert(format!("a-{index}"), serde_json::from_value(pod).unwrap());
     }
@@ -38,6 +39,8 @@ fn each_state_has_a_sentence() {
     let mounting = json!({ "phase": "Pending", "containerStatuses": [container("s", 0, waiting("ContainerCreating", ""))] });
     let init = json!({ "phase": "Pending", "initContainerStatuses": [container("init", 0, json!({ "running": {} }))],
         "containerStatuses": [container("s", 0, waiting("PodInitializing", ""))] });
+    let stays = json!({ "phase": "Pending", "initContainerStatuses": [container("stays", 0, json!({ "running": {} }))],
+        "containerStatuses": [container("s", 0, waiting("PodInitializing", ""))] });
     let refused = "create Pod a-0 in StatefulSet a failed error: pods \"a-0\" is forbidden: exceeded quota: q";
     let cases: Vec<(Seen, &str, Option<u64>)> = vec![
         (seen(&[], &[], false), "waiting for the pod to be created", None),
@@ -59,6 +62,7 @@ fn each_state_has_a_sentence() {
         ),
         (seen(&[mounting], &[], false), "starting containers", None),
         (seen(&[init], &[], false), "running init", None),
+        (seen(&[stays], &[], false), "starting containers", None),
         (
             seen(
                 &[containers(json!([container(

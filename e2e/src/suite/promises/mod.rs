@@ -33,6 +33,7 @@ mod pause;
 mod pods;
 mod probes;
 mod refused;
+mod replication;
 mod rights;
 mod secrecy;
 mod services;
@@ -110,6 +111,8 @@ pub fn all() -> Vec<Promise> {
         stores::EXTERNAL_ETCD,
         stores::POSTGRESQL,
         stores::MYSQL,
+        replication::CLAIM,
+        replication::VOLUME,
         available::ETCD,
         available::DATABASE,
     ]

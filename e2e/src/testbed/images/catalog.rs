@@ -1,13 +1,13 @@
 //! The images that a bed starts with: the same names, paths, users and entrypoints as the public ones.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context as _, Result, ensure};
 use sha2::{Digest as _, Sha256};
 use vcluster_config::images::{
     EKS_COREDNS_REPOSITORY, EKS_COREDNS_VERSION, EKS_ETCD_REPOSITORY, EKS_ETCD_VERSION,
-    EKS_KUBERNETES_REPOSITORY, EKS_REGISTRY, EKS_VERSION,
+    EKS_KUBERNETES_REPOSITORY, EKS_REGISTRY, EKS_VERSION, LITESTREAM_REPOSITORY,
 };
 
 use super::archive::{Image, hex};
@@ -111,6 +111,23 @@ fn kine(programs: &Programs) -> Result<Image> {
         volumes: vec!["/db".into()],
         ..Image::default()
     })
+}
+
+/// Litestream, which is not among the images that a bed starts with: of its two images the one with nothing but the
+/// program.
+pub fn litestream(version: &str, program: PathBuf) -> Image {
+    let layer = bare()
+        .dir("/usr/local", 0o755, 0)
+        .dir("/usr/local/bin", 0o755, 0)
+        .program("/usr/local/bin/litestream", program);
+    let tag = version.trim_start_matches('v');
+    Image {
+        names: vec![format!("docker.io/{LITESTREAM_REPOSITORY}:{tag}-scratch")],
+        layers: vec![layer],
+        entrypoint: vec!["/usr/local/bin/litestream".into()],
+        user: format!("{NONROOT}:{NONROOT}"),
+        ..Image::default()
+    }
 }
 
 fn coredns(programs: &Programs) -> Result<Image> {

@@ -8,5 +8,6 @@ mod store;
 mod syncer;
 
 pub use archive::Image;
+pub use catalog::litestream;
 pub use store::{Seed, load, save};
 pub use syncer::{Profile, SYNCER_IMAGE, build as build_syncer};
