@@ -20,5 +20,6 @@ mod policies;
 mod reach;
 mod render;
 mod rights;
+mod scheduler;
 mod sleep;
 mod stores;
