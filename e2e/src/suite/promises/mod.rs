@@ -34,6 +34,7 @@ mod pods;
 mod probes;
 mod refused;
 mod rights;
+mod scheduler;
 mod secrecy;
 mod services;
 mod sleep;
@@ -77,6 +78,7 @@ pub fn all() -> Vec<Promise> {
         nodes::PROMISE,
         top::PROMISE,
         daemons::PROMISE,
+        scheduler::PROMISE,
         door::PROMISE,
         secrecy::PROMISE,
         refused::PROMISE,
