@@ -27,11 +27,13 @@ pub fn enabled(config: &Config) -> Vec<Box<dyn Mirror>> {
 pub fn scheduling(config: &Config) -> Scheduling {
     let nodes = &config.sync.from_host.nodes;
     let (inside, any_inside) = (config.has_scheduler(), config.schedules_inside());
-    let which = match () {
-        () if !nodes.selector.labels.is_empty() => Which::Labelled(nodes.selector.labels.clone()),
+    let which = if !nodes.selector.labels.is_empty() {
+        Which::Labelled(nodes.selector.labels.clone())
+    } else if nodes.selector.all || any_inside {
         // A scheduler that saw used nodes only would have none to begin with.
-        () if nodes.selector.all || any_inside => Which::All,
-        () => Which::InUse,
+        Which::All
+    } else {
+        Which::InUse
     };
     let hybrid = &config.sync.to_host.pods.hybrid_scheduling;
     Scheduling {

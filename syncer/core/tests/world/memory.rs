@@ -216,11 +216,10 @@ impl Surroundings<'_> {
 
     fn is_watched(&self, side: Side, kind: &'static Resource, object: &Object) -> bool {
         let name = Some(self.settings.name.as_str());
-        let is_original = |mirror: &Box<dyn Mirror>| {
-            mirror.original(&self.settings.scheduling).is_some_and(|original| original == kind)
-        };
+        let mut originals =
+            self.kinds.iter().filter_map(|mirror| mirror.original(&self.settings.scheduling));
         side == Side::Virtual
-            || self.kinds.iter().any(is_original)
+            || originals.any(|original| original == kind)
             || object.label(labels::MANAGED_BY) == name
             || *kind == SERVICES && Some(object.name()) == name
             || *kind == ENDPOINT_SLICES && object.label("kubernetes.io/service-name") == name
