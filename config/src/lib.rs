@@ -27,6 +27,7 @@ mod set;
 mod sleep;
 mod states;
 mod sync;
+mod tolerations;
 mod validate;
 mod values;
 
@@ -48,6 +49,7 @@ pub use set::{SetError, Typing};
 pub use sleep::*;
 pub use states::{Row, State, row};
 pub use sync::*;
+pub use tolerations::Toleration;
 pub use validate::validate;
 pub use values::{Loaded, Values, load, merge};
 
@@ -94,5 +96,29 @@ impl Config {
             "" => &self.service_cidr,
             cidr => cidr,
         }
+    }
+
+    /// Whether the control plane brings a scheduler.
+    #[must_use]
+    pub fn has_scheduler(&self) -> bool {
+        let plane = &self.control_plane;
+        plane.advanced.virtual_scheduler.enabled
+            || match plane.distro.kind() {
+                DistroKind::K8s => plane.distro.k8s.scheduler.enabled,
+                DistroKind::Eks => plane.distro.eks.scheduler.enabled,
+                DistroKind::K3s | DistroKind::K0s => false,
+            }
+    }
+
+    /// Whether any pod is placed by a scheduler inside, be it one that tenants bring.
+    #[must_use]
+    pub fn schedules_inside(&self) -> bool {
+        self.has_scheduler() || self.sync.to_host.pods.hybrid_scheduling.enabled
+    }
+
+    /// Whether a kind of storage object is shown that has this switch.
+    #[must_use]
+    pub fn shows_storage(&self, switch: Toggle) -> bool {
+        switch.or(self.schedules_inside() && self.sync.to_host.persistent_volume_claims.enabled)
     }
 }

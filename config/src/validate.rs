@@ -9,7 +9,7 @@ use std::net::IpAddr;
 
 use crate::document::manifests;
 use crate::problem::Problem;
-use crate::{Config, DistroKind, K8s};
+use crate::{Config, DistroKind, K8s, Toleration};
 
 /// The minors of Kubernetes that the chart's flags are right for.
 const MINORS: std::ops::RangeInclusive<u32> = 30..=36;
@@ -26,6 +26,7 @@ pub fn validate(config: &Config) -> Vec<Problem> {
     version(config, &mut problems);
     network(config, &mut problems);
     kinds(config, &mut problems);
+    tolerations(config, &mut problems);
     budget(config, &mut problems);
     access::check(config, &mut problems);
     crate::sleep::check(config, &mut problems);
@@ -111,6 +112,14 @@ fn version(config: &Config, problems: &mut Vec<Problem>) {
         }
         _ => problems
             .push(Problem::error(path, format!("{version} is not a version such as v1.34.4"))),
+    }
+}
+
+fn tolerations(config: &Config, problems: &mut Vec<Problem>) {
+    for text in &config.sync.to_host.pods.enforce_tolerations {
+        if let Err(message) = Toleration::parse(text) {
+            problems.push(Problem::error("sync.toHost.pods.enforceTolerations", message));
+        }
     }
 }
 

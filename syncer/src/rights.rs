@@ -51,6 +51,15 @@ pub fn needed(config: &Config, virtual_cluster: &str) -> Vec<Need> {
     needed
 }
 
+/// A verb on a resource of a group.
+pub type Right = (&'static str, &'static str, &'static str);
+
+/// Every right that the options need in the whole host cluster. By default there is none.
+pub fn needed_in_cluster(config: &Config) -> Vec<Right> {
+    let originals = run::kinds::originals(config).into_iter();
+    originals.flat_map(|of| kinds::SHOWN.iter().map(|verb| (of.group, of.plural, *verb))).collect()
+}
+
 /// Says in `check` which rights the host does not grant, until it grants them all. Nothing waits for it: what needs them
 /// says so itself, too, when it is used.
 pub async fn notice(
@@ -61,6 +70,7 @@ pub async fn notice(
     check: Check,
 ) {
     let needed = needed(&config, &virtual_cluster);
+    let everywhere = needed_in_cluster(&config);
     let mut said = Vec::new();
     loop {
         let reviews: Api<SelfSubjectRulesReview> = Api::all(host.clone());
@@ -68,7 +78,9 @@ pub async fn notice(
         let review = SelfSubjectRulesReview { spec, ..SelfSubjectRulesReview::default() };
         match reviews.create(&PostParams::default(), &review).await {
             Ok(answer) => {
-                let missing = missing(&needed, &answer.status.unwrap_or_default());
+                let granted = answer.status.unwrap_or_default();
+                let mut missing = missing(&needed, &granted);
+                missing.extend(missing_in_cluster(&everywhere, &granted));
                 if missing.is_empty() {
                     check.ok();
                     return;
@@ -80,7 +92,8 @@ pub async fn notice(
                     );
                     check.failing(format!(
                         "the host does not grant: {}; what needs these will not work \
-                         (rbac.role.extended of the chart, kubectl -n {namespace} get role,rolebinding)",
+                         (rbac.role.extended and rbac.clusterRole of the chart, \
+                         kubectl -n {namespace} get role,rolebinding)",
                         missing.join(", ")
                     ));
                     said = missing;
@@ -117,6 +130,22 @@ fn missing(needed: &[Need], granted: &SubjectRulesReviewStatus) -> Vec<String> {
         }
     }
     missing
+}
+
+/// The same of rights in the whole host cluster. A binding in the namespace would pass for one of the cluster here; then the
+/// watch says so.
+fn missing_in_cluster(needed: &[Right], granted: &SubjectRulesReviewStatus) -> Vec<String> {
+    let held = |(group, resource, verb): &&Right| {
+        let rules = &granted.resource_rules;
+        rules.iter().any(|held| grants(held, group, resource, verb, None))
+    };
+    let lacking = needed.iter().filter(|right| !granted.incomplete && !held(right));
+    lacking
+        .map(|(group, resource, verb)| {
+            let dot = if group.is_empty() { "" } else { "." };
+            format!("{verb} {resource}{dot}{group} in the whole cluster")
+        })
+        .collect()
 }
 
 fn grants(
@@ -178,6 +207,12 @@ mod tests {
         assert_eq!(missing(&needed, &named).len(), 3, "a right on one object is not one on all");
         let unknown = SubjectRulesReviewStatus { incomplete: true, ..granted(&[]) };
         assert_eq!(missing(&needed, &unknown), [""; 0]);
+        let nodes = [("", "nodes", "get"), ("", "nodes", "list")];
+        assert_eq!(
+            missing_in_cluster(&nodes, &granted(&[("", "nodes", "list")])),
+            ["get nodes in the whole cluster"]
+        );
+        assert_eq!(missing_in_cluster(&nodes, &unknown), [""; 0]);
     }
 
     #[test]

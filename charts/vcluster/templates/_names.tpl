@@ -22,10 +22,12 @@ release: {{ .Release.Name | quote }}
 {{- end -}}
 
 {{/* Metadata of an object: dict "root" $ "name" NAME "labels" MAP "annotations" MAP, and "part" `etcd` or
-     `activator` for what belongs to these. */}}
+     `activator` for what belongs to these; "everywhere" true for one that lives in no namespace. */}}
 {{- define "vcluster.metadata" -}}
 name: {{ .name }}
+{{- if not .everywhere }}
 namespace: {{ .root.Release.Namespace }}
+{{- end }}
 labels:
   {{- include (ternary (printf "vcluster.%s.selector" .part) "vcluster.selector" (not (empty .part))) .root | nindent 2 }}
   chart: {{ printf "%s-%s" .root.Chart.Name .root.Chart.Version | replace "+" "_" | quote }}

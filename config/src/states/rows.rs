@@ -43,26 +43,21 @@ pub(crate) const ROWS: &[Row] = &[
     refused("sync.toHost.resourceClaims", NOT_MIRRORED, ""),
     refused("sync.toHost.resourceClaimTemplates", NOT_MIRRORED, ""),
     refused("sync.toHost.customResources", NOT_MIRRORED, ""),
-    refused(
-        "sync.toHost.pods.hybridScheduling",
-        "the host's scheduler places every pod in this version",
-        "",
-    ),
-    refused("sync.toHost.pods.translateImage", "images are not replaced in this version", ""),
-    refused("sync.toHost.pods.enforceTolerations", "tolerations are not added in this version", ""),
     accepted(
         "sync.toHost.pods.rewriteHosts.initContainer.image",
         "the container runs this project's own image",
     ),
     refused("sync.fromHost.configMaps", NOT_MIRRORED, ""),
     refused("sync.fromHost.secrets", NOT_MIRRORED, ""),
-    refused("sync.fromHost.csiDrivers", NOT_MIRRORED, ""),
-    refused("sync.fromHost.csiNodes", NOT_MIRRORED, ""),
-    refused("sync.fromHost.csiStorageCapacities", NOT_MIRRORED, ""),
     refused(
-        "sync.fromHost.storageClasses",
-        NOT_MIRRORED,
-        "claims may name a storage class of the host without it",
+        "sync.fromHost.storageClasses.selector",
+        "storage classes are shown all or not at all in this version",
+        "",
+    ),
+    refused(
+        "sync.fromHost.nodes.syncBackChanges",
+        "a virtual cluster does not change the host's nodes",
+        "label and taint the virtual nodes, which a scheduler inside heeds",
     ),
     refused("sync.fromHost.ingressClasses", NOT_MIRRORED, ""),
     refused("sync.fromHost.gatewayClasses", NOT_MIRRORED, ""),
@@ -72,7 +67,6 @@ pub(crate) const ROWS: &[Row] = &[
     refused("sync.fromHost.deviceClasses", NOT_MIRRORED, ""),
     refused("sync.fromHost.volumeSnapshotClasses", NOT_MIRRORED, ""),
     refused("sync.fromHost.customResources", NOT_MIRRORED, ""),
-    refused("sync.fromHost.nodes", "the host's nodes are shown as stand-ins in this version", ""),
     // controlPlane
     accepted(
         "controlPlane.distro.k0s.resources",
@@ -145,21 +139,6 @@ pub(crate) const ROWS: &[Row] = &[
         OWN_NODES,
         "use controlPlane.service.spec.type LoadBalancer",
     ),
-    refused(
-        "controlPlane.advanced.virtualScheduler",
-        "the host's scheduler places every pod in this version",
-        "",
-    ),
-    refused(
-        "controlPlane.distro.k8s.scheduler.enabled",
-        "the host's scheduler places every pod in this version",
-        "",
-    ),
-    refused(
-        "controlPlane.distro.eks.scheduler.enabled",
-        "the host's scheduler places every pod in this version",
-        "",
-    ),
     // networking
     accepted("networking.podCIDR", "pods have addresses of the host"),
     refused("networking.replicateServices", "services are not replicated in this version", ""),
@@ -172,9 +151,6 @@ pub(crate) const ROWS: &[Row] = &[
     // policies, rbac
     accepted("policies.networkPolicy.outgoingConnections.platform", COMMERCIAL),
     accepted("rbac.enableVolumeSnapshotRules", "volume snapshots are not mirrored in this version"),
-    refused("rbac.clusterRole.enabled", "no option of this version needs a ClusterRole", ""),
-    refused("rbac.clusterRole.extraRules", "no option of this version needs a ClusterRole", ""),
-    refused("rbac.clusterRole.overwriteRules", "no option of this version needs a ClusterRole", ""),
     // the rest
     accepted(
         "integrations.metricsServer.apiService",

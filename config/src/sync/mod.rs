@@ -3,8 +3,8 @@
 mod from_host;
 mod to_host;
 
-pub use from_host::{FromHost, NodeSelector, Nodes};
-pub use to_host::{HostsRewrite, Pods, Referenced, ToHost};
+pub use from_host::{ForScheduling, FromHost, NodeSelector, Nodes};
+pub use to_host::{HostsRewrite, HybridScheduling, Pods, Referenced, ToHost};
 
 use crate::section::section;
 

@@ -41,9 +41,11 @@ section! {
     pub struct Pods {
         /// Whether pods are mirrored.
         enabled: bool = true,
-        /// Images to replace: the image as the pod names it, and the one to run instead.
+        /// Images to replace: the image as the pod names it, letter by letter, and the one to run instead.
         translate_image: BTreeMap<String, String> = BTreeMap::new(),
-        /// Tolerations that every pod gets on the host, as `key=value:Effect`.
+        /// Tolerations that every pod gets on the host, as `key=value:Effect`. Without `=value` any value is borne, without
+        /// `:Effect` all effects, and `*` stands for any key. Where the host's nodes are shown, taints that are borne by
+        /// every pod are not.
         enforce_tolerations: Vec<String> = Vec::new(),
         /// Service account tokens always reach pods in a Secret, which is refreshed before they
         /// expire; both values mean the same.
@@ -55,6 +57,19 @@ section! {
         priority_class_name: String = String::new(),
         /// Makes `hostname -f` answer with the name inside the virtual cluster.
         rewrite_hosts: HostsRewrite = HostsRewrite::default(),
+        /// Lets pods choose between schedulers inside and the host's.
+        hybrid_scheduling: HybridScheduling = HybridScheduling::default(),
+    }
+}
+
+section! {
+    /// Which scheduler places a pod is then what its `schedulerName` says.
+    pub struct HybridScheduling {
+        /// Whether pods choose.
+        enabled: bool = false,
+        /// The schedulers of the host that pods may name. Pods that name another one wait for it inside. A pod that names
+        /// none is placed inside with `controlPlane.advanced.virtualScheduler`, and by the host without.
+        host_schedulers: Vec<String> = Vec::new(),
     }
 }
 

@@ -40,6 +40,7 @@ kinds! {
     NAMESPACES = "Namespace", "v1", "namespaces";
     NODES = "Node", "v1", "nodes";
     PODS = "Pod", "v1", "pods";
+    PRIORITY_CLASSES = "PriorityClass", "scheduling.k8s.io/v1", "priorityclasses";
     QUOTAS = "ResourceQuota", "v1", "resourcequotas";
     ROLE_BINDINGS = "RoleBinding", "rbac.authorization.k8s.io/v1", "rolebindings";
     ROLES = "Role", "rbac.authorization.k8s.io/v1", "roles";

@@ -41,6 +41,8 @@ pub const KEPT: &str = "vcluster.loft.sh/kept";
 pub const MANAGED_ANNOTATIONS: &str = "vcluster.loft.sh/managed-annotations";
 /// Newline list of the label keys that the syncer owns on the host object.
 pub const MANAGED_LABELS: &str = "vcluster.loft.sh/managed-labels";
+/// Annotation on virtual objects that show one of the host's: the name of that, with its namespace if it has one.
+pub const FROM_HOST: &str = "vcluster.loft.sh/from-host";
 /// Annotation on host pods: the kind of the set that made the virtual pod (`DaemonSet`, `Job`, `ReplicaSet` ...).
 pub const OWNER_SET_KIND: &str = "vcluster.loft.sh/owner-set-kind";
 

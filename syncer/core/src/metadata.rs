@@ -72,21 +72,21 @@ pub fn to_host(
     metadata
 }
 
-/// The `metadata` part of a merge patch that brings a host object's labels and annotations to what they should be.
+/// The `metadata` part of a merge patch that brings an object's labels and annotations to what they should be.
 ///
-/// `wanted` is what [`to_host`] made (kinds may have added to it). Keys that others set on the host stay; keys that we
+/// `wanted` is what [`to_host`] or [`from_host`] made (kinds may have added to it). Keys that others set stay; keys that we
 /// once set, by the lists in [`labels::MANAGED_LABELS`] and [`labels::MANAGED_ANNOTATIONS`], go when they are no
 /// longer wanted. What is fixed at creation ([`labels::OBJECT_VERSION`]) is not touched.
-pub fn patch(host: &Host<Object>, wanted: &Value) -> Option<Value> {
+pub fn patch(have: &Object, wanted: &Value) -> Option<Value> {
     let wanted = Object::new(json!({ "metadata": wanted }));
     let mut changed = Map::new();
     for (field, list) in
         [("labels", labels::MANAGED_LABELS), ("annotations", labels::MANAGED_ANNOTATIONS)]
     {
         let mut changes = Map::new();
-        let ours_before = host.annotation(list).unwrap_or_default().lines();
+        let ours_before = have.annotation(list).unwrap_or_default().lines();
         for key in ours_before.filter(|key| wanted.at(&["metadata", field, key]).is_none()) {
-            if host.at(&["metadata", field, key]).is_some() {
+            if have.at(&["metadata", field, key]).is_some() {
                 changes.insert(key.to_owned(), Value::Null);
             }
         }
@@ -94,14 +94,14 @@ pub fn patch(host: &Host<Object>, wanted: &Value) -> Option<Value> {
             .strings_at(&["metadata", field])
             .filter(|(key, _)| *key != labels::OBJECT_VERSION)
         {
-            if host.str_at(&["metadata", field, key]) != Some(value) {
+            if have.str_at(&["metadata", field, key]) != Some(value) {
                 changes.insert(key.to_owned(), value.into());
             }
         }
         if field == "annotations" {
             // An empty list is not written, so a list that became empty is taken away.
             for list in [labels::MANAGED_LABELS, labels::MANAGED_ANNOTATIONS] {
-                if wanted.annotation(list).is_none() && host.annotation(list).is_some() {
+                if wanted.annotation(list).is_none() && have.annotation(list).is_some() {
                     changes.insert(list.to_owned(), Value::Null);
                 }
             }
@@ -111,6 +111,34 @@ pub fn patch(host: &Host<Object>, wanted: &Value) -> Option<Value> {
         }
     }
     (!changed.is_empty()).then_some(Value::Object(changed))
+}
+
+/// Makes the metadata of a virtual object that shows one of the host's: its labels, and its annotations if `annotated`.
+/// What else is on the virtual object is its users'.
+pub fn from_host(original: &Host<Object>, annotated: bool) -> Value {
+    let plain = |(key, value): (&str, &str)| {
+        annotation_passes(key).then(|| (key.to_owned(), Value::from(value)))
+    };
+    let labels: Map<String, Value> = original.labels().filter_map(plain).collect();
+    let mut annotations = Map::new();
+    if annotated {
+        annotations.extend(original.annotations().filter_map(plain));
+    }
+    let (owned_labels, owned_annotations) = (joined_keys(&labels), joined_keys(&annotations));
+    let name = match original.namespace() {
+        "" => original.name().to_owned(),
+        namespace => format!("{namespace}/{}", original.name()),
+    };
+    for (key, value) in [
+        (labels::FROM_HOST, name),
+        (labels::MANAGED_LABELS, owned_labels),
+        (labels::MANAGED_ANNOTATIONS, owned_annotations),
+    ] {
+        if !value.is_empty() {
+            annotations.insert(key.into(), value.into());
+        }
+    }
+    json!({"labels": labels, "annotations": annotations})
 }
 
 /// Whose a host object says it is.

@@ -1,6 +1,6 @@
 //! The one trait that a kind implements, and the part most kinds share.
 
-use crate::{Host, Key, NotNow, Object, Plan, Resource, Settings, Virtual, World};
+use crate::{Host, Key, NotNow, Object, Plan, Resource, Scheduling, Settings, Virtual, World};
 
 /// One kind of object kept the same in both clusters.
 ///
@@ -23,6 +23,17 @@ pub trait Mirror: Send + Sync + 'static {
     /// Further host resources in which this kind keeps objects of its own, such as a pod's token Secrets.
     fn side_kinds(&self) -> &'static [&'static Resource] {
         &[]
+    }
+
+    /// The host resource that virtual objects of this kind are made from. It belongs to the host as a whole and bears no
+    /// marks; to watch it takes rights in the whole host cluster. Plans find its objects by [`World::host`].
+    fn original(&self, _scheduling: &Scheduling) -> Option<&'static Resource> {
+        None
+    }
+
+    /// The virtual key under which an original is shown.
+    fn shown_as(&self, original: &Host<Key>) -> Virtual<Key> {
+        Virtual(original.0.clone())
     }
 
     /// Virtual resources, besides its own, that plans look up or write; they are watched while the kind is on.
@@ -60,8 +71,8 @@ pub trait Mirror: Send + Sync + 'static {
         false
     }
 
-    /// Takes away what no plan looks at from a host object of a side kind, before it is cached.
-    fn slim(&self, _beside: &mut Object) {}
+    /// Takes away what no plan looks at from a host object of a side kind, or from an original, before it is cached.
+    fn slim(&self, _host: &mut Object) {}
 
     /// The virtual objects that this one needs on the host: config maps and secrets of a pod.
     fn references(&self, _virt: &Virtual<Object>) -> Vec<(&'static Resource, Virtual<Key>)> {

@@ -98,6 +98,10 @@ const fn core(plural: &'static str, kind: &'static str, namespaced: bool) -> Res
     Resource { group: "", version: "v1", plural, kind, namespaced }
 }
 
+const fn storage(plural: &'static str, kind: &'static str, namespaced: bool) -> Resource {
+    Resource { group: "storage.k8s.io", version: "v1", plural, kind, namespaced }
+}
+
 /// Pods.
 pub static PODS: Resource = core("pods", "Pod", true);
 /// Services.
@@ -126,6 +130,15 @@ pub static NODES: Resource = core("nodes", "Node", false);
 pub static NAMESPACES: Resource = core("namespaces", "Namespace", false);
 /// Events (core/v1: the built-in role `admin` holds no rights on `events.k8s.io`).
 pub static EVENTS: Resource = core("events", "Event", true);
+/// Storage classes.
+pub static STORAGE_CLASSES: Resource = storage("storageclasses", "StorageClass", false);
+/// What drivers a node has.
+pub static CSI_NODES: Resource = storage("csinodes", "CSINode", false);
+/// Drivers of storage.
+pub static CSI_DRIVERS: Resource = storage("csidrivers", "CSIDriver", false);
+/// How much storage of a class is left where.
+pub static CSI_STORAGE_CAPACITIES: Resource =
+    storage("csistoragecapacities", "CSIStorageCapacity", true);
 
 #[cfg(test)]
 mod tests {

@@ -1,7 +1,11 @@
 //! What a virtual cluster's owner decided, as far as decisions depend on it.
 
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
 use crate::pod_security::Standard;
-use crate::{Host, Key};
+use crate::{Host, Key, Scheduling};
 
 /// Settings of one virtual cluster. Built once at start by the engine from `vcluster.yaml` and its surroundings.
 #[derive(Clone, Debug)]
@@ -40,6 +44,12 @@ pub struct Settings {
     pub runtime_class_name: Option<String>,
     /// The Pod Security Standard that host pods must keep, if any.
     pub pod_security: Option<Standard>,
+    /// Who places pods, and which nodes are shown.
+    pub scheduling: Scheduling,
+    /// Images to replace: as pods name them, and what runs instead.
+    pub images: BTreeMap<String, String>,
+    /// Tolerations that every host pod gets.
+    pub tolerations: Vec<Value>,
 }
 
 #[cfg(test)]
@@ -53,6 +63,11 @@ impl Settings {
     /// The host Service `NAME`, which leads to the virtual API server.
     pub fn api_service(&self) -> Host<Key> {
         Host(Key::new(&self.host_namespace, &self.name))
+    }
+
+    /// The image that runs on the host for the one that a pod names.
+    pub fn image<'a>(&'a self, named: &'a str) -> &'a str {
+        self.images.get(named).map_or(named, String::as_str)
     }
 
     /// The settings that examples and tests use: virtual cluster `my-vc` in namespace `team-x`.
@@ -75,6 +90,9 @@ impl Settings {
             priority_class_name: None,
             runtime_class_name: None,
             pod_security: None,
+            scheduling: Scheduling::default(),
+            images: BTreeMap::new(),
+            tolerations: Vec::new(),
         }
     }
 }

@@ -10,7 +10,8 @@ pub trait World {
     /// A virtual object.
     fn virt(&self, kind: &'static Resource, key: &Virtual<Key>) -> Option<Virtual<Object>>;
 
-    /// A host object among those that are ours (marked), or the control plane's own Service.
+    /// A host object among those that are ours (marked), the control plane's own Service, or an original (see
+    /// [`crate::Mirror::original`]).
     fn host(&self, kind: &'static Resource, key: &Host<Key>) -> Option<Host<Object>>;
 
     /// The virtual objects of a kind in a namespace, in order of names; with namespace `""` all objects of a kind

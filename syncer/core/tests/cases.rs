@@ -28,7 +28,9 @@ use std::path::{Path, PathBuf};
 use serde_json::{Value, json};
 use vcluster_syncer_core::diff::apply_merge_patch;
 use vcluster_syncer_core::pod_security::Standard;
-use vcluster_syncer_core::{Host, Key, Object, Settings, Side, Virtual, metadata};
+use vcluster_syncer_core::{
+    Host, HostNodes, Key, Object, Settings, Side, Virtual, Which, metadata,
+};
 
 use crate::world::{Clusters, failure, outcome, resource};
 use crate::yaml;
@@ -180,10 +182,28 @@ fn settings(world: &Object) -> Settings {
                     other => panic!("no standard is called {other:?}"),
                 });
             }
+            "scheduler_inside" => settings.scheduling.inside = flag(),
+            "schedulers_of_host" => {
+                let names: Vec<String> = serde_json::from_value(value.clone()).expect("names");
+                settings.scheduling.of_host = Some(names);
+            }
+            "images" => settings.images = serde_json::from_value(value.clone()).expect("a map"),
+            "tolerations" => settings.tolerations = value.as_array().expect("a list").clone(),
+            "host_nodes" => settings.scheduling.nodes = Some(host_nodes(value)),
             other => panic!("no setting is called {other:?}"),
         }
     }
     settings
+}
+
+/// `all`, `in use`, or labels.
+fn host_nodes(value: &Value) -> HostNodes {
+    let which = match value.as_str() {
+        Some("all") => Which::All,
+        Some("in use") => Which::InUse,
+        _ => Which::Labelled(serde_json::from_value(value.clone()).expect("labels")),
+    };
+    HostNodes { which, without_images: false }
 }
 
 fn parse_key(text: &str) -> Key {

@@ -21,7 +21,7 @@
 //! | `tick SECONDS` | time passes |
 //! | `show SIDE KIND KEY [PATH]` | prints an object, or a member of it: `spec.clusterIP` |
 //! | `list SIDE KIND` | prints the names of all objects |
-//! | `set SETTING: VALUE` | `all_config_maps`, `all_secrets`, `dual_stack`, `virtual_range`, `virtual_drops` (fields that are too new for it): before anything else |
+//! | `set SETTING: VALUE` | `all_config_maps`, `all_secrets`, `dual_stack`, `virtual_range`, `virtual_drops` (fields that are too new for it), `scheduler_inside`: before anything else |
 //! | `only KIND ...` | the syncer plans these kinds only |
 
 use std::collections::BTreeSet;
@@ -32,7 +32,9 @@ use jiff::ToSpan as _;
 use serde_json::{Value, json};
 use vcluster_syncer_core::diff::apply_merge_patch;
 use vcluster_syncer_core::resource::{NAMESPACES, PODS};
-use vcluster_syncer_core::{Key, NotNow, Object, PatchForm, Settings, Side, Virtual};
+use vcluster_syncer_core::{
+    HostNodes, Key, NotNow, Object, PatchForm, Settings, Side, Virtual, Which,
+};
 
 use crate::world::{Clusters, Failure, failure, op_line, resource};
 use crate::yaml;
@@ -179,6 +181,11 @@ impl Story {
         match setting {
             "all_config_maps" => self.clusters.settings.all_config_maps = flag,
             "all_secrets" => self.clusters.settings.all_secrets = flag,
+            "scheduler_inside" => {
+                let nodes = HostNodes { which: Which::All, without_images: false };
+                let scheduling = &mut self.clusters.settings.scheduling;
+                (scheduling.inside, scheduling.nodes) = (flag, Some(nodes));
+            }
             "dual_stack" => {
                 (self.clusters.virt.dual_stack, self.clusters.host.dual_stack) = (flag, flag);
             }

@@ -57,13 +57,25 @@ impl State {
     fn host_changed(&mut self, kind: &'static Resource, key: &Key) {
         let object = self.store(Side::Host, kind).and_then(|store| store.get(key)).map(Host);
         if *kind == PODS {
-            let used = object.as_ref().and_then(nodes::node_of).map(str::to_owned);
+            let scheduling = &self.settings.scheduling;
+            let used = object.as_ref().and_then(|pod| nodes::node_of(pod, scheduling));
+            let used = used.map(str::to_owned);
             for node in self.nodes.set(key, used, Instant::now()) {
                 if let Some(index) = self.kind_of(&NODES) {
                     self.due(PlanKey { kind: index, key: Virtual(Key::cluster(&node)) });
                 }
             }
         }
+        let shown = (0u8..).zip(&self.kinds).filter(|(_, mirror)| {
+            mirror.original(&self.settings.scheduling).is_some_and(|original| original == kind)
+        });
+        let shown: Vec<PlanKey> = shown
+            .map(|(index, mirror)| PlanKey {
+                kind: index,
+                key: mirror.shown_as(&Host(key.clone())),
+            })
+            .collect();
+        shown.into_iter().for_each(|key| self.queue.push(key));
         let noted = object
             .as_ref()
             .and_then(|object| object.annotation(labels::OBJECT_VERSION)?.parse().ok());

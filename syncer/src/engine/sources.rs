@@ -61,6 +61,11 @@ pub fn all(settings: &Settings, kinds: &[Box<dyn Mirror>]) -> Vec<Source> {
         escaped("labelSelector", &format!("{SERVICE_NAME}={}", settings.name)),
         Lane::ControlPlane,
     ));
+    let originals = kinds.iter().filter_map(|kind| kind.original(&settings.scheduling));
+    sources.extend(originals.map(|kind| Source {
+        namespace: String::new(),
+        ..host(kind, String::new(), Lane::Originals)
+    }));
     if settings.host_events {
         sources.push(host(&EVENTS, String::new(), Lane::Ours));
     }

@@ -285,8 +285,11 @@ impl State {
     /// An object without what no plan looks at.
     fn slimmed(&self, side: Side, kind: &'static Resource, mut object: Object) -> Object {
         if side == Side::Host {
-            let beside = self.kinds.iter().filter(|mirror| mirror.side_kinds().contains(&kind));
-            beside.for_each(|mirror| mirror.slim(&mut object));
+            let slims = self.kinds.iter().filter(|mirror| {
+                let original = mirror.original(&self.settings.scheduling);
+                mirror.side_kinds().contains(&kind) || original.is_some_and(|of| of == kind)
+            });
+            slims.for_each(|mirror| mirror.slim(&mut object));
         }
         object
     }

@@ -37,6 +37,8 @@ pub enum Lane {
     Ours,
     /// The watch of what belongs to the control plane.
     ControlPlane,
+    /// The watch of what belongs to the host as a whole.
+    Originals,
 }
 
 enum Body {

@@ -91,6 +91,7 @@ impl State {
             let there = inside.is_some_and(|store| store.entry(&key.key).is_some());
             // What a leader would make of its own accord is on neither side yet.
             let due = mirror.standing().contains(&key.key)
+                || mirror.original(&self.settings.scheduling).is_some()
                 || (*mirror.kind() == NODES && self.nodes.is_used(key.key.name()));
             !there && !due && !self.owners.has_any(key)
         });

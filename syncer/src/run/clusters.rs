@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 use serde_json::Value;
-use vcluster_config::{Config, PodSecurityStandard};
+use vcluster_config::{Config, PodSecurityStandard, Toleration};
 use vcluster_syncer_core::pod_security::Standard;
 use vcluster_syncer_core::resource::{NAMESPACES, SERVICES};
 use vcluster_syncer_core::{Key, Object, Settings, Side};
@@ -89,12 +89,38 @@ pub async fn settings(
         host_minor: minor(&text(&host_version, "minor")),
         priority_class_name: some(&to_host.pods.priority_class_name),
         runtime_class_name: some(&to_host.pods.runtime_class_name),
+        scheduling: super::kinds::scheduling(config),
+        images: to_host.pods.translate_image.clone(),
+        tolerations: tolerations(&to_host.pods.enforce_tolerations),
         pod_security: match config.policies.pod_security() {
             PodSecurityStandard::Open | PodSecurityStandard::Privileged => None,
             PodSecurityStandard::Baseline => Some(Standard::Baseline),
             PodSecurityStandard::Restricted => Some(Standard::Restricted),
         },
     })
+}
+
+/// Tolerations as objects have them. What cannot be read was refused before.
+fn tolerations(texts: &[String]) -> Vec<Value> {
+    let read = texts.iter().filter_map(|text| Toleration::parse(text).ok());
+    read.map(|toleration| {
+        let mut object = Object::default();
+        if !toleration.key.is_empty() {
+            object.set(&["key"], toleration.key);
+        }
+        if !toleration.effect.is_empty() {
+            object.set(&["effect"], toleration.effect);
+        }
+        match toleration.value {
+            Some(value) => {
+                object.set(&["operator"], "Equal");
+                object.set(&["value"], value);
+            }
+            None => object.set(&["operator"], "Exists"),
+        }
+        object.into_value()
+    })
+    .collect()
 }
 
 fn connect(access: &Access, side: Side) -> anyhow::Result<Api> {

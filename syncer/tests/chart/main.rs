@@ -21,5 +21,6 @@ mod reach;
 mod render;
 mod replication;
 mod rights;
+mod scheduler;
 mod sleep;
 mod stores;

@@ -29,7 +29,19 @@ const OPTIONS: &[&str] = &[
     "controlPlane: {statefulSet: {highAvailability: {replicas: 3}}, backingStore: {etcd: {deploy: {enabled: true}}}}",
     "controlPlane: {distro: {k3s: {enabled: true}}}",
     "controlPlane: {distro: {k0s: {enabled: true}}}\nsync: {toHost: {pods: {enabled: false}}}",
+    "sync: {fromHost: {nodes: {enabled: true}}}",
+    "sync: {fromHost: {storageClasses: {enabled: true}, csiNodes: {enabled: true}}}",
+    "sync: {toHost: {pods: {hybridScheduling: {enabled: true}}}}",
+    "controlPlane: {advanced: {virtualScheduler: {enabled: true}}}",
+    "controlPlane: {distro: {eks: {enabled: true, scheduler: {enabled: true}}}}",
+    "controlPlane: {distro: {k8s: {scheduler: {enabled: true}}}}\n\
+     sync: {fromHost: {csiDrivers: {enabled: false}}}",
+    "controlPlane: {advanced: {virtualScheduler: {enabled: true}}}\n\
+     sync: {toHost: {persistentVolumeClaims: {enabled: false}}}",
 ];
+
+/// The ClusterRole of the release.
+const EVERYWHERE: &str = "vc-my-vc-v-team-x";
 
 fn granted(role: &Value) -> Pairs {
     let texts = |list: &Value| -> Vec<String> {
@@ -86,11 +98,48 @@ fn the_roles_are_what_is_declared() {
             assert_eq!(more, declared(values, false), "the extended Role with {values:?}");
             assert!(more.is_disjoint(&base), "{more:?}");
         }
-        assert!(
-            of_kind(&objects, "ClusterRole").is_empty()
-                && of_kind(&objects, "ClusterRoleBinding").is_empty()
-        );
+        let config = vcluster_config::load("test", values).unwrap().config;
+        let declared: Pairs = rights::needed_in_cluster(&config)
+            .into_iter()
+            .map(|(group, resource, verb)| (group.into(), resource.into(), verb.into()))
+            .collect();
+        let roles = of_kind(&objects, "ClusterRole");
+        let everywhere: Pairs = roles.iter().flat_map(|role| granted(role)).collect();
+        assert_eq!(everywhere, declared, "the ClusterRole with {values:?}");
+        assert_eq!(roles.len(), usize::from(!declared.is_empty()), "with {values:?}");
+        assert_eq!(of_kind(&objects, "ClusterRoleBinding").len(), roles.len());
     }
+}
+
+#[test]
+fn in_the_whole_host_cluster_there_is_little_and_only_to_read() {
+    let objects = chart("controlPlane: {advanced: {virtualScheduler: {enabled: true}}}");
+    let all = granted(one(&objects, "ClusterRole", EVERYWHERE));
+    assert_eq!(all.len(), 18, "{all:#?}");
+    for (_, resource, verb) in &all {
+        assert!(["get", "list", "watch"].contains(&verb.as_str()), "{verb} {resource}");
+        let tenants = ["pods", "secrets", "configmaps", "persistentvolumeclaims", "services"];
+        assert!(!tenants.contains(&resource.as_str()), "{resource}");
+    }
+    let binding = one(&objects, "ClusterRoleBinding", EVERYWHERE);
+    assert_eq!(binding["roleRef"]["name"], EVERYWHERE);
+    assert_eq!(binding["subjects"][0]["namespace"], "team-x");
+    assert!(binding["metadata"].get("namespace").is_none());
+}
+
+#[test]
+fn the_cluster_role_can_be_another_or_none() {
+    let on = "controlPlane: {advanced: {virtualScheduler: {enabled: true}}}\n";
+    let rule = r#"{apiGroups: [apps], resources: [deployments], verbs: [get]}"#;
+    let rights = |values: &str| {
+        let objects = chart(values);
+        of_kind(&objects, "ClusterRole").into_iter().map(|role| granted(role).len()).sum()
+    };
+    let own: usize = rights(&format!("rbac: {{clusterRole: {{extraRules: [{rule}]}}}}"));
+    assert_eq!(own, 1);
+    assert_eq!(rights(&format!("{on}rbac: {{clusterRole: {{extraRules: [{rule}]}}}}")), 19);
+    assert_eq!(rights(&format!("{on}rbac: {{clusterRole: {{overwriteRules: [{rule}]}}}}")), 1);
+    assert_eq!(rights(&format!("{on}rbac: {{clusterRole: {{enabled: false}}}}")), 0);
 }
 
 #[test]

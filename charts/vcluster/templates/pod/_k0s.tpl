@@ -6,6 +6,7 @@
 
 {{- define "vcluster.k0s.args" -}}
 {{- $off := list "autopilot" "control-api" "coredns" "csr-approver" "endpoint-reconciler" "helm" "konnectivity-server" "kube-proxy" "kube-scheduler" "metrics-server" "network-provider" "node-role" "system-rbac" "worker-config" -}}
+{{- if include "vcluster.scheduler" . }}{{ $off = without $off "kube-scheduler" }}{{ end -}}
 {{/* Newer releases ask whether there is a newer one. */}}
 {{- $minor := regexFind ":v1[.][0-9]+" (include "vcluster.distroImage" .) | trimPrefix ":v1." | default "34" -}}
 {{- if ge (int $minor) 34 }}{{ $off = append $off "update-prober" }}{{ end -}}

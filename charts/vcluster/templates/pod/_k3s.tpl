@@ -16,7 +16,6 @@
   "--disable-helm-controller"
   "--disable-kube-proxy"
   "--disable-network-policy"
-  "--disable-scheduler"
   "--disable=coredns,local-storage,metrics-server,servicelb,traefik"
   "--egress-selector-mode=disabled"
   "--flannel-backend=none"
@@ -39,6 +38,7 @@
   "--token-file=/pki/k3s.token"
   "--write-kubeconfig=/data/k3s/server/tls/admin.kubeconfig"
 -}}
+{{- if not (include "vcluster.scheduler" .) }}{{ $ours = append $ours "--disable-scheduler" }}{{ end -}}
 {{- $ours = concat $ours (include "vcluster.k3s.store" . | fromYamlArray) | sortAlpha -}}
 {{- include "vcluster.args" (dict "ours" $ours "extra" $values.controlPlane.distro.k3s.extraArgs) -}}
 {{- end -}}

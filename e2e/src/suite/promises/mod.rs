@@ -35,6 +35,7 @@ mod probes;
 mod refused;
 mod replication;
 mod rights;
+mod scheduler;
 mod secrecy;
 mod services;
 mod sleep;
@@ -78,6 +79,7 @@ pub fn all() -> Vec<Promise> {
         nodes::PROMISE,
         top::PROMISE,
         daemons::PROMISE,
+        scheduler::PROMISE,
         door::PROMISE,
         secrecy::PROMISE,
         refused::PROMISE,

@@ -2,6 +2,9 @@
 
 pub mod configmaps;
 pub mod copied;
+pub mod csidrivers;
+pub mod csinodes;
+pub mod csistoragecapacities;
 pub mod endpoints;
 pub mod endpointslices;
 pub mod events;
@@ -11,7 +14,9 @@ pub mod persistentvolumes;
 pub mod pods;
 pub mod secrets;
 pub mod services;
+pub mod shown;
 mod status;
+pub mod storageclasses;
 
 use crate::mirror::{Mirror, Rule};
 use crate::{Host, Key, Settings, Virtual, names};
@@ -23,6 +28,10 @@ pub fn all() -> Vec<Box<dyn Mirror>> {
         Box::new(secrets::Secrets),
         Box::new(services::Services),
         Box::new(nodes::Nodes),
+        Box::new(storageclasses::StorageClasses),
+        Box::new(csidrivers::CsiDrivers),
+        Box::new(csinodes::CsiNodes),
+        Box::new(csistoragecapacities::CsiStorageCapacities),
         Box::new(endpoints::Endpoints),
         Box::new(endpointslices::EndpointSlices),
         Box::new(persistentvolumeclaims::Claims),
@@ -33,6 +42,9 @@ pub fn all() -> Vec<Box<dyn Mirror>> {
 
 /// The verbs on resources that hold one object of ours per virtual object.
 pub const MIRRORED: &[&str] = &["create", "delete", "get", "list", "patch", "watch"];
+
+/// The verbs, in the whole host cluster, on resources whose objects are shown inside.
+pub const SHOWN: &[&str] = &["get", "list", "watch"];
 
 /// The rights on the host that no kind declares: Service `NAME` and its slices are watched whatever is mirrored, and the
 /// Service is noted the virtual cluster that it belongs to.

@@ -16,6 +16,9 @@ use crate::{
 };
 
 use super::{persistentvolumes, status};
+use choice::Choice;
+
+mod choice;
 
 /// Persistent volume claims.
 pub struct Claims;
@@ -28,7 +31,7 @@ const BINDING: [&str; 7] = [
     "pv.kubernetes.io/bind-completed",
     "pv.kubernetes.io/bound-by-controller",
     "pv.kubernetes.io/migrated-to",
-    "volume.kubernetes.io/selected-node",
+    choice::NODE,
     "volume.kubernetes.io/storage-provisioner",
     "volume.beta.kubernetes.io/storage-provisioner",
     "volume.kubernetes.io/storage-resizer",
@@ -156,8 +159,11 @@ fn follow(
     if let Some(name) = volume {
         match world.virt(&VOLUMES, &Virtual(Key::cluster(name))) {
             None => {
-                let made = persistentvolumes::made_for(virt, host, name);
-                plan.ops.push(Op::create_virtual(&VOLUMES, made));
+                let original = persistentvolumes::original(name, world);
+                if original.is_some() || !settings.scheduling.any_inside() {
+                    let made = persistentvolumes::made_for(virt, host, name, original.as_ref());
+                    plan.ops.push(Op::create_virtual(&VOLUMES, made));
+                }
             }
             Some(found) if persistentvolumes::is_ours(&found) => {}
             Some(_) => plan.notes.push(Note {
@@ -174,19 +180,29 @@ fn follow(
     if let Some(wanted) = host.at(&["status"]) {
         plan.ops.extend(status::follow(&CLAIMS, virt, wanted.clone(), world));
     }
-    plan.ops.extend(binding_back(virt, host, volume));
+    let choice = Choice::of(virt, host, bound, settings);
+    plan.ops.extend(binding_back(virt, host, volume, &choice));
+    plan.ops.extend(choice.sent(virt, host));
     plan.ops.extend(host_patch(virt, host, bound, settings));
     plan
 }
 
 /// The name of the bound volume, which the API lets be set once, and what the host's controllers note.
-fn binding_back(virt: &Virtual<Object>, host: &Host<Object>, volume: Option<&str>) -> Option<Op> {
+fn binding_back(
+    virt: &Virtual<Object>,
+    host: &Host<Object>,
+    volume: Option<&str>,
+    choice: &Choice,
+) -> Option<Op> {
     let mut body = Map::new();
     let unnamed = virt.str_at(&["spec", "volumeName"]).is_none_or(str::is_empty);
     if let Some(name) = volume.filter(|_| unnamed) {
         body.insert("spec".into(), json!({ "volumeName": name }));
     }
-    let differing = BINDING.iter().filter(|key| virt.annotation(key) != host.annotation(key));
+    let differing = BINDING.iter().filter(|key| {
+        virt.annotation(key) != host.annotation(key)
+            && !(**key == choice::NODE && *choice == Choice::Send)
+    });
     let annotations: Map<String, Value> =
         differing.map(|key| ((*key).to_owned(), host.annotation(key).into())).collect();
     if !annotations.is_empty() {

@@ -1,5 +1,5 @@
 //! Volumes as they are shown inside: one for each bound claim, made of what the host claim tells. The host's volumes
-//! themselves are not read: they belong to no namespace.
+//! themselves belong to no namespace; only where a scheduler inside must know which nodes reach them are they read.
 //!
 //! Nothing on the host hangs on these objects, so they carry no finalizer of ours. The API server gives each volume
 //! `kubernetes.io/pv-protection`, and the virtual cluster's controller takes it away once the volume is not `Bound`: so
@@ -10,8 +10,8 @@ use serde_json::{Map, Value, json};
 use crate::mirror::{Rule, is_twin};
 use crate::resource::{CLAIMS, VOLUMES};
 use crate::{
-    Host, Key, Mirror, NotNow, Object, Op, Plan, Resource, Settings, Side, View, Virtual, World,
-    diff,
+    Host, Key, Mirror, NotNow, Object, Op, Plan, Resource, Scheduling, Settings, Side, View,
+    Virtual, World, diff,
 };
 
 use super::status;
@@ -21,6 +21,8 @@ pub struct Volumes;
 
 /// Annotation: the volume on the host that a virtual volume stands for; by it we know ours.
 const HOST_VOLUME: &str = "vcluster.loft.sh/host-pv";
+/// The nodes that reach a volume. Once said it may not change.
+const REACH: [&str; 2] = ["spec", "nodeAffinity"];
 /// No driver of this name exists, so nothing inside tries to attach or mount the volume.
 const DRIVER: &str = "vcluster.loft.sh";
 
@@ -29,9 +31,23 @@ impl Mirror for Volumes {
         &VOLUMES
     }
 
-    /// A namespaced Role cannot read volumes.
     fn has_twins(&self) -> bool {
         false
+    }
+
+    fn original(&self, scheduling: &Scheduling) -> Option<&'static Resource> {
+        scheduling.any_inside().then_some(&VOLUMES)
+    }
+
+    /// Most volumes of the host are other people's.
+    fn slim(&self, host: &mut Object) {
+        let reach = host.at(&REACH).cloned();
+        host.remove(&["spec"]);
+        host.remove(&["status"]);
+        host.remove(&["metadata", "annotations"]);
+        if let Some(reach) = reach {
+            host.set(&REACH, reach);
+        }
     }
 
     fn neighbours(&self) -> &'static [&'static Resource] {
@@ -61,7 +77,8 @@ impl Mirror for Volumes {
         let mut plan = Plan::of(in_phase("Bound", volume, world));
         let host = world.host(&CLAIMS, &super::namespaced_host_key(&key, settings));
         if let Some(host) = host.filter(|host| is_twin(&claim, host)) {
-            plan.ops.extend(spec_patch(volume, &host));
+            let original = original(volume.name(), world);
+            plan.ops.extend(spec_patch(volume, &host, original.as_ref()));
         }
         Ok(plan)
     }
@@ -72,9 +89,20 @@ pub fn is_ours(volume: &Virtual<Object>) -> bool {
     volume.annotation(HOST_VOLUME) == Some(volume.name())
 }
 
+/// The host's volume, if it is read.
+pub fn original(name: &str, world: &dyn World) -> Option<Host<Object>> {
+    world.host(&VOLUMES, &Host(Key::cluster(name)))
+}
+
 /// The virtual volume for a claim that the host has bound.
-pub fn made_for(virt: &Virtual<Object>, host: &Host<Object>, name: &str) -> Virtual<Object> {
+pub fn made_for(
+    virt: &Virtual<Object>,
+    host: &Host<Object>,
+    name: &str,
+    original: Option<&Host<Object>>,
+) -> Virtual<Object> {
     let mut spec = shown(host);
+    spec.extend(reach(original));
     spec.insert("persistentVolumeReclaimPolicy".into(), "Delete".into());
     spec.insert("csi".into(), json!({"driver": DRIVER, "volumeHandle": name}));
     spec.insert(
@@ -105,9 +133,18 @@ fn shown(host: &Host<Object>) -> Map<String, Value> {
     present.map(|(name, value)| (name.to_owned(), value.clone())).collect()
 }
 
+fn reach(original: Option<&Host<Object>>) -> Option<(String, Value)> {
+    Some(("nodeAffinity".into(), original?.at(&REACH)?.clone()))
+}
+
 /// What of a volume may change: its size, mostly.
-fn spec_patch(volume: &Virtual<Object>, host: &Host<Object>) -> Option<Op> {
+fn spec_patch(
+    volume: &Virtual<Object>,
+    host: &Host<Object>,
+    original: Option<&Host<Object>>,
+) -> Option<Op> {
     let mut body = Map::new();
+    body.extend(reach(original).filter(|_| volume.at(&REACH).is_none()));
     let changing = shown(host).into_iter().filter(|(name, _)| name != "volumeMode");
     for (name, wanted) in changing {
         let have = volume.at(&["spec", &name]).unwrap_or(&Value::Null);

@@ -76,5 +76,6 @@ fn not_made_by_us(op: &Op, target: &Object) -> Option<String> {
         kind if *kind == ENDPOINT_SLICES => target.key() == Key::new("default", "kubernetes"),
         _ => false,
     };
+    let made = made || target.annotation(labels::FROM_HOST).is_some();
     (!made).then(|| "the tenant made it".to_owned())
 }

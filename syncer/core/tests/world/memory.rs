@@ -94,7 +94,7 @@ impl Memory {
             }
         }
         if *kind == PODS {
-            self.count_nodes(lab.now);
+            self.count_nodes(lab);
         }
     }
 
@@ -109,7 +109,7 @@ impl Memory {
         for (kind, object) in objects {
             self.observe(side, &Event::Is(kind, object.clone()), lab);
         }
-        self.count_nodes(lab.now);
+        self.count_nodes(lab);
     }
 
     /// A read or a write said that the object is not there.
@@ -119,10 +119,14 @@ impl Memory {
         }
     }
 
-    fn count_nodes(&mut self, now: Timestamp) {
+    fn count_nodes(&mut self, lab: &Surroundings<'_>) {
+        let (now, scheduling) = (lab.now, &lab.settings.scheduling);
         let pods: Vec<Host<Object>> = self.all(Side::Host, &PODS).cloned().map(Host).collect();
-        let used: BTreeSet<String> =
-            pods.iter().filter_map(nodes::node_of).map(str::to_owned).collect();
+        let used: BTreeSet<String> = pods
+            .iter()
+            .filter_map(|pod| nodes::node_of(pod, scheduling))
+            .map(str::to_owned)
+            .collect();
         for node in self.used.difference(&used) {
             self.unused_since.insert(node.clone(), now);
         }
@@ -172,6 +176,10 @@ impl Memory {
             keys.extend(mirror.standing().into_iter().map(|key| (index, key)));
             let virt = self.all(Side::Virtual, mirror.kind());
             keys.extend(virt.map(|object| (index, Virtual(object.key()))));
+            if let Some(original) = mirror.original(&lab.settings.scheduling) {
+                let shown = self.all(Side::Host, original);
+                keys.extend(shown.map(|of| (index, mirror.shown_as(&Host(of.key())))));
+            }
             if mirror.kind().plural == "nodes" {
                 let nodes = self.used.iter().chain(self.unused_since.keys());
                 keys.extend(nodes.map(|node| (index, Virtual(Key::cluster(node)))));
@@ -208,7 +216,10 @@ impl Surroundings<'_> {
 
     fn is_watched(&self, side: Side, kind: &'static Resource, object: &Object) -> bool {
         let name = Some(self.settings.name.as_str());
+        let mut originals =
+            self.kinds.iter().filter_map(|mirror| mirror.original(&self.settings.scheduling));
         side == Side::Virtual
+            || originals.any(|original| original == kind)
             || object.label(labels::MANAGED_BY) == name
             || *kind == SERVICES && Some(object.name()) == name
             || *kind == ENDPOINT_SLICES && object.label("kubernetes.io/service-name") == name

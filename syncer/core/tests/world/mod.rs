@@ -16,12 +16,12 @@ pub use show::{op_line, outcome};
 
 use vcluster_syncer_core::Resource;
 use vcluster_syncer_core::resource::{
-    CLAIMS, CONFIG_MAPS, ENDPOINT_SLICES, ENDPOINTS, EVENTS, NAMESPACES, NODES, PODS, SECRETS,
-    SERVICES, VOLUMES,
+    CLAIMS, CONFIG_MAPS, CSI_DRIVERS, CSI_NODES, CSI_STORAGE_CAPACITIES, ENDPOINT_SLICES,
+    ENDPOINTS, EVENTS, NAMESPACES, NODES, PODS, SECRETS, SERVICES, STORAGE_CLASSES, VOLUMES,
 };
 
 /// All resources that the clusters know.
-pub static RESOURCES: [&Resource; 11] = [
+pub static RESOURCES: [&Resource; 15] = [
     &PODS,
     &SERVICES,
     &ENDPOINTS,
@@ -33,6 +33,10 @@ pub static RESOURCES: [&Resource; 11] = [
     &NODES,
     &NAMESPACES,
     &EVENTS,
+    &STORAGE_CLASSES,
+    &CSI_NODES,
+    &CSI_DRIVERS,
+    &CSI_STORAGE_CAPACITIES,
 ];
 
 /// The resource of an object, or one by its plural name or kind.

@@ -10,15 +10,16 @@ use crate::resource::NODES;
 use crate::{Host, Key, Object, Op, PatchForm, Settings, Side, Virtual, World, skew};
 
 use super::service::KUBELET_PORT;
+use crate::kinds::shown;
 
-/// Label on each virtual node of ours.
+/// Label on each stand-in.
 const FAKE: &str = "vcluster.loft.sh/fake-node";
 /// The taint that the API server gives each new node, until a controller takes it away that watches real nodes.
-const NOT_READY: &str = "node.kubernetes.io/not-ready";
+pub const NOT_READY: &str = "node.kubernetes.io/not-ready";
 
 /// Whether a virtual node is one that we made.
 pub fn is_ours(node: &Virtual<Object>) -> bool {
-    node.label(FAKE) == Some("true")
+    node.label(FAKE) == Some("true") || shown::is_ours(node)
 }
 
 /// The node for a host node that became used.

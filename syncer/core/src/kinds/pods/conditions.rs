@@ -3,6 +3,7 @@
 
 use serde_json::{Map, Value, json};
 
+use crate::object::members;
 use crate::{Host, Object, Virtual};
 
 use super::generations::{self, Generations};
@@ -88,6 +89,15 @@ pub fn bound(virt: &Virtual<Object>, node: &str) -> Virtual<Object> {
     bound.0.set(&["spec", "nodeName"], node);
     bound.0.set(&["status", "conditions"], conditions);
     bound
+}
+
+/// Whether a pod is placed is what the scheduler inside says, if one placed it. What the host's says of the one node that is
+/// left comes as an event.
+pub fn placed_inside(status: &mut Value, virt: &Virtual<Object>) {
+    let conditions = members(status).entry("conditions").or_insert_with(|| json!([]));
+    let Value::Array(conditions) = conditions else { return };
+    conditions.retain(|condition| text(condition, "type") != SCHEDULED);
+    conditions.extend(find(virt.items_at(&["status", "conditions"]), SCHEDULED).cloned());
 }
 
 fn says_the_same(one: &Value, other: &Value) -> bool {

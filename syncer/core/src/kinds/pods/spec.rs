@@ -25,6 +25,11 @@ const HOSTS_OWN: [&str; 6] = [
     "ephemeralContainers",
 ];
 
+/// What says where a pod may go. Where a scheduler inside has placed it, by labels that may be there only, it has been
+/// heard; and that scheduler's name means nothing on the host.
+const PLACING: [&str; 4] =
+    ["affinity", "nodeSelector", "schedulerName", "topologySpreadConstraints"];
+
 /// The first minor version whose API server takes resources for the pod as a whole.
 const POD_LEVEL_RESOURCES: u32 = 34;
 
@@ -44,9 +49,15 @@ pub fn host_pod(
     pod.set(&["metadata", "annotations", update::SYNCED], update::note(virt));
     let mut spec = pod.remove(&["spec"]).unwrap_or_else(|| json!({}));
     fixed(&mut spec, virt, settings);
+    additions(&mut spec, settings);
     names(&mut spec, virt, settings);
     network(&mut spec, virt, around, settings);
     affinity::translate(&mut spec, virt.namespace(), world, settings);
+    if settings.scheduling.is_inside(virt) {
+        PLACING.iter().for_each(|field| drop(members(&mut spec).remove(*field)));
+    } else {
+        keep_to_shown_nodes(&mut spec, settings);
+    }
     if let Some(node) = node_to_return_to(virt) {
         members(&mut spec).remove("nodeName");
         affinity::pin(&mut spec, node);
@@ -66,6 +77,7 @@ pub fn added_container(
     settings: &Settings,
 ) -> Value {
     let mut container = container.clone();
+    replace_image(&mut container, settings);
     references::translate_container(&mut container, virt.namespace(), settings);
     downward::translate_container(&mut container, settings);
     service_links::inject(&mut container, variables);
@@ -97,6 +109,27 @@ fn fixed(spec: &mut Value, virt: &Virtual<Object>, settings: &Settings) {
     }
 }
 
+/// What the virtual cluster's owner has added to every pod, or put in its place.
+fn additions(spec: &mut Value, settings: &Settings) {
+    if !settings.tolerations.is_empty() {
+        let tolerations = members(spec).entry("tolerations").or_insert_with(|| json!([]));
+        let mut all = tolerations.as_array().cloned().unwrap_or_default();
+        let missing: Vec<Value> =
+            settings.tolerations.iter().filter(|wanted| !all.contains(wanted)).cloned().collect();
+        all.extend(missing);
+        *tolerations = all.into();
+    }
+    paths::each_container(spec, &mut |container| replace_image(container, settings));
+}
+
+fn replace_image(container: &mut Value, settings: &Settings) {
+    let named = paths::text(container, "image").to_owned();
+    let image = settings.image(&named);
+    if image != named {
+        members(container).insert("image".into(), image.into());
+    }
+}
+
 /// Names of other objects, and of the pod itself.
 fn names(spec: &mut Value, virt: &Virtual<Object>, settings: &Settings) {
     volumes::translate(spec, virt);
@@ -117,6 +150,14 @@ fn network(spec: &mut Value, virt: &Virtual<Object>, around: &Around, settings: 
     paths::each_container(spec, &mut |container| {
         service_links::inject(container, &around.variables);
     });
+}
+
+/// Where only nodes with some labels are shown, pods run on no others.
+fn keep_to_shown_nodes(spec: &mut Value, settings: &Settings) {
+    for (key, value) in settings.scheduling.node_labels() {
+        let selector = members(spec).entry("nodeSelector").or_insert_with(|| json!({}));
+        members(selector).insert(key.clone(), value.as_str().into());
+    }
 }
 
 /// The node of a virtual pod that was bound to it by a scheduler: a binding can't be undone, so its new host pod may go

@@ -42,7 +42,7 @@ pub fn plan(
         // It went while the virtual cluster was paused or the syncer down, and nobody else would make it again.
         (Gone::Read, false) => {
             let mut plan = create(virt, world, settings)?;
-            plan.ops.extend(status::reset(virt));
+            plan.ops.extend(status::reset(virt, settings));
             Ok(plan)
         }
     }
@@ -56,6 +56,10 @@ pub fn waits_for_its_end(virt: &Virtual<Object>, world: &dyn World) -> bool {
 }
 
 fn create(virt: &Virtual<Object>, world: &dyn World, settings: &Settings) -> Result<Plan, NotNow> {
+    let placed = virt.str_at(&["spec", "nodeName"]).is_some_and(|node| !node.is_empty());
+    if !placed && settings.scheduling.is_inside(virt) {
+        return Err(NotNow::waiting("a scheduler inside to place it"));
+    }
     let around = around::look(virt, world, settings)?;
     let key: Host<_> = super::namespaced_host_key(&Virtual(virt.key()), settings);
     let pod = spec::host_pod(virt, &key, &around, world, settings);

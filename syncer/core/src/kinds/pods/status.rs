@@ -45,12 +45,19 @@ pub fn patch(
     if has_messages(&wanted) {
         Names::around(virt, &Host(host.key()), host.uid(), settings).rewrite_messages(&mut wanted);
     }
+    if settings.scheduling.is_inside(virt) {
+        conditions::placed_inside(&mut wanted, virt);
+    }
     difference(virt, wanted)
 }
 
 /// The patch that takes a virtual pod back to the state before it ran, for it is about to run again.
-pub fn reset(virt: &Virtual<Object>) -> Option<Op> {
-    difference(virt, json!({"phase": "Pending"}))
+pub fn reset(virt: &Virtual<Object>, settings: &Settings) -> Option<Op> {
+    let mut wanted = json!({"phase": "Pending"});
+    if settings.scheduling.is_inside(virt) {
+        conditions::placed_inside(&mut wanted, virt);
+    }
+    difference(virt, wanted)
 }
 
 /// The virtual status that a host pod's means.

@@ -55,7 +55,7 @@ pub fn changes(
         |part: &str| before.as_ref().is_none_or(|before| before.get(part) != now.get(part));
 
     let mut changes = Changes::default();
-    let (spec, versioned) = spec_patch(virt, host, before.as_ref(), &changed);
+    let (spec, versioned) = spec_patch(virt, host, before.as_ref(), &changed, settings);
     let resources = resize::spec_patch(virt, host, &changed);
     if resources.is_some() && settings.host_minor < RESIZE {
         let message = format!(
@@ -129,10 +129,11 @@ fn spec_patch(
     host: &Host<Object>,
     before: Option<&BTreeMap<String, String>>,
     changed: &dyn Fn(&str) -> bool,
+    settings: &Settings,
 ) -> (Option<Value>, bool) {
     let mut spec = Map::new();
     for (container, list) in containers(virt) {
-        let (name, image) = (text(container, "name"), text(container, "image"));
+        let (name, image) = (text(container, "name"), settings.image(text(container, "image")));
         let have = named(host.items_at(&["spec", list]), name).map(|have| text(have, "image"));
         if changed(&format!("image/{name}")) && have.is_some_and(|have| have != image) {
             push(&mut spec, list, json!({"name": name, "image": image}));
