@@ -120,7 +120,7 @@ impl Election {
     /// The future runs until `stop` fires, then gives the lease back. Whether this process leads turns `false` before
     /// anybody else can become leader. Who lost the lease stays a follower and may win again.
     ///
-    /// Who is not `fit` to lead takes no part, and gives back what it has.
+    /// Who is not `fit` to lead only looks on, and gives back what it has.
     pub fn start(
         self,
         mut fit: watch::Receiver<bool>,
@@ -151,16 +151,11 @@ impl Election {
         // When the request of the last successful renewal was sent: others cannot have seen it earlier.
         let mut renewed: Option<Instant> = None;
         loop {
-            if !*fit.borrow() {
+            let able = *fit.borrow();
+            if !able {
                 self.tell(leading, false);
-                let unfit = "this replica is not able to lead, and does not look who does";
-                leader.send_modify(|known| *known = Err(unfit.to_owned()));
                 if renewed.take().is_some() {
                     self.give_back(seen).await;
-                }
-                if fit.wait_for(|fit| *fit).await.is_err() {
-                    // Nobody is left who could say so.
-                    std::future::pending::<()>().await;
                 }
             }
             let began = Instant::now();
@@ -171,7 +166,7 @@ impl Election {
             }
             let mut next = began + self.timing.look_every;
             let mut trouble = None;
-            match timeout_at(limit, self.round(seen, renewed.is_some())).await {
+            match timeout_at(limit, self.round(seen, renewed.is_some(), able)).await {
                 Ok(Ok(true)) => {
                     renewed = Some(began);
                     next = began + self.timing.renew_every;
@@ -179,7 +174,7 @@ impl Election {
                 Ok(Ok(false)) => {
                     renewed = None;
                     // Not a look later than that: meanwhile nobody leads.
-                    if let Some(at) = seen.ends(self.timing.duration) {
+                    if able && let Some(at) = seen.ends(self.timing.duration) {
                         next = next.min(at.max(began + SOONEST));
                     }
                 }
@@ -195,7 +190,9 @@ impl Election {
             }
             let known = seen.leader(self.timing.duration, Instant::now()).map(str::to_owned);
             let known = known.ok_or_else(|| {
-                let why = trouble.as_deref().unwrap_or("it is free, and soon taken");
+                let why = trouble
+                    .as_deref()
+                    .unwrap_or("it is free for the first replica that is able to lead");
                 format!("nobody holds Lease {}: {why}", self.name)
             });
             leader.send_if_modified(|told| std::mem::replace(told, known.clone()) != known);
@@ -209,15 +206,24 @@ impl Election {
             self.tell(leading, renewed.is_some());
             tokio::select! {
                 () = sleep_until(next) => {}
-                Ok(_) = fit.wait_for(|fit| !*fit) => {}
+                Ok(_) = fit.wait_for(|fit| *fit != able) => {}
             }
         }
     }
 
-    /// Renews, takes or only looks at the lease; true when it is ours now.
-    async fn round(&self, seen: &mut Seen, leads: bool) -> Result<bool, kube::Error> {
-        if leads && let Some(renewal) = seen.renewal(&self.identity) {
-            match self.patch(&renewal).await {
+    /// Renews, takes or only looks at the lease; true when it is ours now. Who is not able to lead looks too: otherwise it
+    /// would wait for a silent leader from the moment on at which it is.
+    async fn round(&self, seen: &mut Seen, leads: bool, able: bool) -> Result<bool, kube::Error> {
+        let duration = self.timing.duration;
+        let free = seen.standing(&self.identity, duration, Instant::now()) == Standing::Free;
+        // What was seen last is enough to try: a write names the version that it changes.
+        let change = match (leads, able && free) {
+            (true, _) => seen.renewal(&self.identity),
+            (false, true) => seen.takeover(&self.identity, duration),
+            (false, false) => None,
+        };
+        if let Some(change) = change {
+            match self.patch(&change).await {
                 Ok(lease) => {
                     seen.look(Some(lease), Instant::now());
                     return Ok(true);
@@ -228,7 +234,9 @@ impl Election {
             }
         }
         seen.look(self.leases.get_opt(&self.name).await?, Instant::now());
-        let duration = self.timing.duration;
+        if !able {
+            return Ok(false);
+        }
         let change = match seen.standing(&self.identity, duration, Instant::now()) {
             Standing::Held => return Ok(false),
             Standing::Absent => None,

@@ -238,8 +238,27 @@ async fn each_replica_knows_who_leads_and_when_nobody_does() {
     }
     tokio::time::sleep(Duration::from_secs(90)).await;
     assert!(a.knows().is_ok() && a.knows() == b.knows(), "{:?} {:?}", a.knows(), b.knows());
-    // Who may not lead does not look.
+    // Who may not lead looks on.
     b.fit.send_replace(false);
-    tokio::time::sleep(Duration::from_secs(1)).await;
-    assert!(b.knows().is_err());
+    tokio::time::sleep(Duration::from_secs(90)).await;
+    assert_eq!(b.knows(), Ok("a".to_owned()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_becomes_fit_after_a_leader_died_does_not_begin_to_wait_then() {
+    let timing = Timing::default();
+    let store = Store::default();
+    let mut a = Replica::start(&store, "a");
+    a.until(true).await;
+    let mut b = Replica::start(&store, "b");
+    b.fit.send_replace(false);
+    tokio::time::sleep(Duration::from_secs(30)).await;
+    a.task.abort();
+    let died = Instant::now();
+    tokio::time::sleep(timing.duration / 2).await;
+    b.fit.send_replace(true);
+    b.until(true).await;
+    let took = died.elapsed();
+    assert!(took <= timing.duration + timing.look_every, "{took:?}");
+    assert!(took >= timing.renew_within, "{took:?}: the old one may still have led");
 }
