@@ -57,7 +57,7 @@ fn what_is_missing_is_restored_before_kine_and_litestream_ends_after_it() {
     let image = format!("docker.io/litestream/litestream:{LITESTREAM_VERSION}");
     assert_eq!((&restore["image"], &litestream["image"]), (&json!(image), &json!(image)));
     // The kubelet gives what ends last what is left of it.
-    assert!(spec(&objects)["terminationGracePeriodSeconds"].as_u64().unwrap() > 30);
+    assert!(spec(&objects)["terminationGracePeriodSeconds"].as_u64().unwrap() > 10);
 }
 
 #[test]

@@ -19,7 +19,7 @@
 {{- $file := dict "path" "/data/state.db" "monitor-interval" $replication.syncInterval "replica" $replica -}}
 {{- $logging := dict "type" (ternary "json" "text" (eq .Values.logging.encoding "json")) -}}
 {{- $snapshot := dict "interval" $replication.snapshots.interval "retention" $replication.snapshots.retention -}}
-{{- dict "dbs" (list $file) "snapshot" $snapshot "logging" $logging "shutdown-timeout" "25s" "shutdown-sync-timeout" "20s" | toJson -}}
+{{- dict "dbs" (list $file) "snapshot" $snapshot "logging" $logging "shutdown-timeout" "20s" "shutdown-sync-timeout" "15s" | toJson -}}
 {{- end -}}
 
 {{/* One container of it: dict "root" $ "name" NAME "args" LIST "always" BOOL */}}
