@@ -1,4 +1,5 @@
-{{/* The API server of the virtual cluster. */}}
+{{/* The API server of the virtual cluster. By itself it would wait a minute for its watches to end when it is stopped, and be
+killed; so it ends them. */}}
 
 {{- define "vcluster.apiserver.args" -}}
 {{- $values := .Values -}}
@@ -28,6 +29,7 @@
   "--service-account-signing-key-file=/pki/sa.key"
   "--service-cluster-ip-range=$(SERVICE_CIDR)"
   "--service-node-port-range=$(NODE_PORT_RANGE)"
+  "--shutdown-watch-termination-grace-period=1s"
   "--tls-cert-file=/pki/apiserver.crt"
   "--tls-private-key-file=/pki/apiserver.key"
 -}}
