@@ -4,7 +4,7 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt as _, BufReader};
 
 use crate::suite::holds::holds;
@@ -54,7 +54,11 @@ async fn logs(world: World) -> Result<()> {
         .context("logs -f goes on")??;
     holds("the container runs again", || async {
         let pod = space.get(kind::PODS, "speaker").await?;
-        ensure!(pod.pointer("/status/containerStatuses/0/state/running").is_some(), "not yet");
+        let container = pod.pointer("/status/containerStatuses/0").context("no status")?;
+        // Right after its end the status is still that of before.
+        let restarts = container.get("restartCount").and_then(Value::as_i64);
+        let runs = container.pointer("/state/running").is_some();
+        ensure!(restarts == Some(1) && runs, "not yet: {container}");
         Ok(())
     })
     .await?;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use anyhow::{Result, ensure};
+use anyhow::{Context as _, Result, ensure};
 use serde_json::{Value, json};
 
 use crate::suite::holds::holds;
@@ -12,7 +12,7 @@ use crate::suite::{Company, Promise, kind, sample, world::World};
 
 pub const PROMISE: Promise = Promise {
     name: "pause-frees-and-resume-brings-back",
-    about: "pause frees every host pod and keeps claims, services and secrets; resume brings the workloads back with their data",
+    about: "pause frees every host pod and keeps claims, services and secrets; resume brings the workloads back with their data; no program of the control plane has to be killed",
     company: Company::Any,
     run: |world| Box::pin(run(world)),
 };
@@ -74,11 +74,36 @@ async fn run(world: World) -> Result<()> {
 
     let said = home.run(&["resume", &cluster.name]).await?;
     said.ends_with(3)?.complains(&["couldn't find a paused vcluster"])?;
-    cluster.scale(0).await?;
+    ends_in_order(&cluster).await?;
     ensure!(status(&cluster).await? == "ScaledDown", "list says {}", status(&cluster).await?);
     let said = home.run(&["connect", &cluster.name, "--timeout", "5s"]).await?;
     ensure!(said.code != Some(0), "connecting to nothing worked: {said}");
     Ok(())
+}
+
+/// Takes the control plane down: each of its programs ends by itself, before it would be killed.
+async fn ends_in_order(cluster: &VirtualCluster) -> Result<()> {
+    let pod = text(&cluster.control_plane().await?, "/metadata/name").to_owned();
+    // It stays to be looked at after its end.
+    let held = json!({ "metadata": { "finalizers": ["example.com/look"] } });
+    cluster.host.patch(kind::PODS, &pod, held).await?;
+    cluster.scale(0).await?;
+    let ends = holds("every program of the control plane has ended", || async {
+        let pod = cluster.control_plane().await?;
+        let statuses = pod.pointer("/status/containerStatuses").and_then(Value::as_array);
+        let ends = statuses.into_iter().flatten().map(|status| {
+            let code = status.pointer("/state/terminated/exitCode").and_then(Value::as_i64);
+            let name = text(status, "/name");
+            code.map(|code| (name.to_owned(), code)).with_context(|| format!("{name} runs"))
+        });
+        ends.collect::<Result<BTreeMap<_, _>>>()
+    })
+    .await;
+    let let_go = json!({ "metadata": { "finalizers": null } });
+    cluster.host.patch(kind::PODS, &pod, let_go).await?;
+    let ends = ends?;
+    ensure!(!ends.is_empty() && ends.values().all(|code| *code == 0), "they ended with {ends:?}");
+    cluster.host.gone(kind::PODS, &pod).await
 }
 
 /// A pod with a claim.
