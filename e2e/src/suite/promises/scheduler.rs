@@ -7,7 +7,7 @@ use anyhow::{Context as _, Result, ensure};
 use serde_json::{Value, json};
 
 use crate::suite::holds::holds;
-use crate::suite::space::{Space, text};
+use crate::suite::space::{Space, condition, text};
 use crate::suite::virtual_cluster::{VirtualCluster, Wish};
 use crate::suite::{Company, Promise, kind, sample, world::World};
 
@@ -118,9 +118,14 @@ async fn nowhere_to_go(cluster: &VirtualCluster, default: &Space, nodes: &[Strin
     default.apply(&sample::with(sample::pod("lost", sample::idle()), "/spec", wanted)).await?;
     let said = default.event("lost", "FailedScheduling", SOON).await?;
     ensure!(said.contains("didn't match Pod's node affinity/selector"), "it says {said:?}");
-    let pod = default.get(kind::PODS, "lost").await?;
-    let condition = crate::suite::space::condition(&pod, "PodScheduled");
-    ensure!(condition == Some("False"), "PodScheduled is {condition:?}");
+    // A scheduler tells the event first.
+    holds("the pod's condition says the same", || async {
+        let pod = default.get(kind::PODS, "lost").await?;
+        let condition = condition(&pod, "PodScheduled");
+        ensure!(condition == Some("False"), "PodScheduled is {condition:?}");
+        Ok(())
+    })
+    .await?;
     ensure!(
         cluster.find_twin(kind::PODS, "default", "lost").await?.is_none(),
         "a pod that is not placed is on the host"
