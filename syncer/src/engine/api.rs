@@ -178,6 +178,15 @@ impl Api {
         }
     }
 
+    /// The version that the store behind a collection has reached.
+    pub async fn version_of(&self, kind: &Resource, namespace: &str) -> Result<String, ApiError> {
+        let body = self
+            .send(Method::GET, &format!("{}?limit=1", kind.collection(namespace)), None, None)
+            .await?;
+        let page: parse::Page<'_> = serde_json::from_slice(&body)?;
+        Ok(page.metadata.resource_version)
+    }
+
     /// Watches a collection from a version: the lines of the answer, whole.
     pub async fn watch(
         &self,

@@ -174,7 +174,7 @@ async fn fly(shared: &Shared, Flight { key, job, since }: Flight) {
             tracing::info!(kind, key = %key.key.0, writes = %apply::Writes(&plan.ops), "written");
             state.queue.land(key);
         }
-        Job::Read(side, kind, object) => match apply::reread(shared, side, kind, &object).await {
+        Job::Read(side, kind, object) => match shared.reread(side, kind, &object).await {
             Ok(found) => {
                 let mut state = shared.state();
                 let foreign = side == Side::Host
@@ -254,7 +254,7 @@ async fn failed(shared: &Shared, key: &PlanKey, op: &Op, error: &ApiError) {
 
 /// The cache was behind, or a name is taken: look, and plan again.
 async fn reread_after(shared: &Shared, key: &PlanKey, op: &Op, error: &ApiError) {
-    let found = match apply::reread(shared, op.side, op.kind, &op.key).await {
+    let found = match shared.reread(op.side, op.kind, &op.key).await {
         Ok(found) => found,
         Err(error) => {
             tracing::warn!(kind = %op.kind, key = %op.key, %error, "cannot read, will retry");

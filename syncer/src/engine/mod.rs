@@ -26,6 +26,7 @@ mod packed;
 mod parse;
 mod queue;
 mod references;
+mod rollback;
 mod session;
 mod sources;
 pub mod state;
@@ -49,6 +50,7 @@ use self::gate::Gate;
 use self::host_events::HostEvents;
 use self::notes::Notes;
 use self::queue::PlanKey;
+use self::rollback::Reached;
 use self::state::State;
 use self::watch::Source;
 use crate::admin::{Check, Gate as Probe, Health, Metrics};
@@ -71,6 +73,7 @@ pub struct Shared {
     virt: Api,
     host: Api,
     gate: Gate,
+    reached: Reached,
     notes: Notes,
     events: HostEvents,
     /// Metrics.
@@ -115,6 +118,7 @@ impl Engine {
             state: Mutex::new(State::new(settings, kinds)),
             notes: Notes::start(virt.clone()),
             events: HostEvents::default(),
+            reached: Reached::default(),
             gate: Gate::new(health.register("store", Probe::Ready)),
             virtual_check: health.register("virtual-api", Probe::Ready),
             host_check: health.register("host-api", Probe::Ready),

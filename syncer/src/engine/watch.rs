@@ -12,6 +12,7 @@ use vcluster_syncer_core::{Resource, Side};
 use super::Shared;
 use super::api::ApiError;
 use super::parse;
+use super::rollback;
 use super::store::Lane;
 
 /// How long a watch is asked for; the server closes it then, and it goes on from where it was.
@@ -59,8 +60,8 @@ pub async fn run(shared: Arc<Shared>, source: Source) {
             resume = None;
         }
         let version = match resume.take() {
-            Some(version) => Ok(version),
-            None => list(&shared, &source, round).await,
+            Some(version) => goes_on(&shared, &source, version, round).await,
+            None => list(&shared, &source, round).await.map_err(|error| (error, None)),
         };
         let outcome = match version {
             Ok(version) => tokio::select! {
@@ -68,7 +69,7 @@ pub async fn run(shared: Arc<Shared>, source: Source) {
                 // Fails only when the sender is gone, with the engine.
                 _next_round = rounds.wait_for(|now| now.number != round) => continue,
             },
-            Err(error) => Err((error, None)),
+            Err(failure) => Err(failure),
         };
         match outcome {
             Ok(End::Resume(version)) => {
@@ -97,6 +98,24 @@ async fn pause(failures: u32) {
     tokio::time::sleep(grown.min(Duration::from_secs(5))).await;
 }
 
+/// After a break: from where the watch was, or from a fresh list.
+async fn goes_on(
+    shared: &Shared,
+    source: &Source,
+    version: String,
+    round: u64,
+) -> Result<String, (ApiError, Option<String>)> {
+    match shared.goes_on_from(source, &version).await {
+        Ok(true) => Ok(version),
+        Ok(false) => {
+            shared.metrics.watch_restarted(source.kind.plural, source.side);
+            tracing::warn!(kind = %source.kind, version, "the virtual store went back, listing afresh");
+            list(shared, source, round).await.map_err(|error| (error, None))
+        }
+        Err(error) => Err((error, Some(version))),
+    }
+}
+
 async fn list(shared: &Shared, source: &Source, round: u64) -> Result<String, ApiError> {
     let api = shared.api(source.side);
     let noted = shared.noted_before(source.side).await;
@@ -105,6 +124,9 @@ async fn list(shared: &Shared, source: &Source, round: u64) -> Result<String, Ap
             .await
             .map_err(|_| ApiError::Transport("the list took longer than two minutes".into()))??;
     shared.gate_list(source.side, &listed.version, noted, round).await?;
+    if source.side == Side::Virtual {
+        shared.reached.listed(&listed.version);
+    }
     if *source.kind == EVENTS {
         shared.events.listed(listed.items);
         shared.listed(source, round);
@@ -184,8 +206,11 @@ fn take(
         return Err("event without an object");
     };
     let version = identity.resource_version.clone();
-    if went_back(at, &version) {
+    if rollback::is_below(&version, at) {
         return Err("versions went back: the store was rolled back");
+    }
+    if source.side == Side::Virtual {
+        shared.reached.watched(&version);
     }
     if event.kind == "BOOKMARK" {
         return Ok(Some(version));
@@ -212,10 +237,4 @@ fn take(
         }
     }
     Ok(Some(version))
-}
-
-/// Whether a watch delivers a version below one that it delivered: the store behind the API server was replaced by an
-/// older one (design D6, the one place where versions are ordered).
-fn went_back(from: &str, to: &str) -> bool {
-    matches!((from.parse::<u64>(), to.parse::<u64>()), (Ok(from), Ok(to)) if to < from)
 }

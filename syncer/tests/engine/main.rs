@@ -17,6 +17,7 @@ mod leaders;
 #[path = "../kubelet/virtual_cluster.rs"]
 mod processes;
 mod rig;
+mod stores;
 
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -41,6 +42,10 @@ const CHECKS: &[(&str, Check)] = &[
     }),
     ("another_virtual_store_makes_it_read_only", |rig| Box::pin(checks::other_store(rig))),
     ("an_older_virtual_store_makes_it_read_only", |rig| Box::pin(checks::older_store(rig))),
+    // The last one: what the others made inside is forgotten.
+    ("a_virtual_store_that_goes_back_meanwhile_makes_it_read_only", |rig| {
+        Box::pin(stores::goes_back(rig))
+    }),
 ];
 
 fn main() -> ExitCode {

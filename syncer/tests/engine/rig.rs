@@ -2,7 +2,8 @@
 
 use std::future::Future;
 use std::net::{IpAddr, Ipv4Addr};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
@@ -25,7 +26,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// The processes of both clusters.
 pub struct Rig {
     host: VirtualCluster,
-    inside: VirtualCluster,
+    inside: Mutex<VirtualCluster>,
     _folders: [TempDir; 2],
 }
 
@@ -53,13 +54,19 @@ impl Rig {
                 })
             })?;
         }
-        Ok(Rig { host, inside, _folders: folders })
+        Ok(Rig { host, inside: Mutex::new(inside), _folders: folders })
+    }
+
+    /// Kills the virtual API server and its store, and starts them again after a change of the store's folder.
+    pub fn restart_inside(&self, change: impl FnOnce(&Path) -> std::io::Result<()>) {
+        self.inside.lock().unwrap().restart_after(change).unwrap();
     }
 
     /// A host namespace with the Service of a virtual cluster, and clients of both sides.
     pub async fn virtual_cluster(&self, name: &str) -> Pair {
         let host = api(&self.host.kubeconfig, Side::Host).await;
-        let inside = api(&self.inside.kubeconfig, Side::Virtual).await;
+        let kubeconfig = self.inside.lock().unwrap().kubeconfig.clone();
+        let inside = api(&kubeconfig, Side::Virtual).await;
         let namespace = format!("host-{name}");
         let object = json!({"metadata": {"name": namespace}});
         host.create(&NAMESPACES, &Key::cluster(&namespace), &object).await.unwrap();

@@ -56,6 +56,8 @@ impl Ca {
 /// The processes, stopped when dropped.
 pub struct VirtualCluster {
     processes: Vec<(&'static str, Child)>,
+    /// What was started, to start it again.
+    commands: Vec<(&'static str, PathBuf, Vec<String>)>,
     folder: PathBuf,
     pub ca: Ca,
     /// Signs the API server's kubelet-client certificate and nothing else.
@@ -131,6 +133,7 @@ impl VirtualCluster {
         ];
         let mut cluster = VirtualCluster {
             processes: Vec::new(),
+            commands: Vec::new(),
             folder: folder.to_owned(),
             ca,
             kubelet_client_ca,
@@ -143,15 +146,21 @@ impl VirtualCluster {
     }
 
     fn spawn(&mut self, programs: &Path, name: &'static str, arguments: &[String]) -> Result<()> {
-        let log = std::fs::File::create(self.folder.join(format!("{name}.log")))?;
         let program = programs.join(name);
         if !program.is_file() {
             bail!("there is no {}; `cargo run -p e2e -- up` builds it", program.display());
         }
+        self.commands.push((name, program.clone(), arguments.to_vec()));
+        self.launch(name, &program, arguments)
+    }
+
+    fn launch(&mut self, name: &'static str, program: &Path, arguments: &[String]) -> Result<()> {
+        let log = self.folder.join(format!("{name}.log"));
+        let log = std::fs::File::options().create(true).append(true).open(log)?;
         // Should this process be killed, the others are not left behind.
         let child = Command::new("setpriv")
             .args(["--pdeathsig", "KILL", "--"])
-            .arg(&program)
+            .arg(program)
             .args(arguments)
             .stdin(Stdio::null())
             .stdout(log.try_clone()?)
@@ -160,6 +169,27 @@ impl VirtualCluster {
             .context("cannot run setpriv (of util-linux)")?;
         self.processes.push((name, child));
         Ok(())
+    }
+
+    /// Kills the processes, does something to etcd's folder, and starts them again.
+    pub fn restart_after(
+        &mut self,
+        change: impl FnOnce(&Path) -> std::io::Result<()>,
+    ) -> Result<()> {
+        self.stop();
+        change(&self.folder.join("etcd"))?;
+        for (name, program, arguments) in self.commands.clone() {
+            self.launch(name, &program, &arguments)?;
+        }
+        Ok(())
+    }
+
+    fn stop(&mut self) {
+        for (_, process) in self.processes.iter_mut().rev() {
+            let _gone = process.kill();
+            let _reaped = process.wait();
+        }
+        self.processes.clear();
     }
 
     /// Waits until the API server is ready.
@@ -200,10 +230,7 @@ impl VirtualCluster {
 
 impl Drop for VirtualCluster {
     fn drop(&mut self) {
-        for (_, process) in self.processes.iter_mut().rev() {
-            let _gone = process.kill();
-            let _reaped = process.wait();
-        }
+        self.stop();
     }
 }
 
