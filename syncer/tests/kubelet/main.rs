@@ -10,7 +10,8 @@
     clippy::expect_used,
     clippy::panic,
     clippy::indexing_slicing,
-    reason = "a test says what it expects by panicking"
+    dead_code,
+    reason = "a test says what it expects by panicking, and shares the starter of API servers with another test"
 )]
 
 mod access;
