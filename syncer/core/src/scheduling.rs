@@ -72,11 +72,20 @@ impl Scheduling {
 }
 
 impl Which {
-    /// Whether a node of the host is among them; `used` says whether pods of ours run on it.
+    /// Whether a node of the host is shown; `used` says whether pods of ours run on it. One that lost its label stays until
+    /// they are gone: no cluster ends pods because someone relabels their node.
     pub fn has(&self, node: &Object, used: bool) -> bool {
         match self {
             Which::All => true,
             Which::InUse => used,
+            Which::Labelled(_) => used || self.offers(node),
+        }
+    }
+
+    /// Whether a node of the host takes new pods of ours.
+    pub fn offers(&self, node: &Object) -> bool {
+        match self {
+            Which::All | Which::InUse => true,
             Which::Labelled(labels) => {
                 labels.iter().all(|(key, value)| node.label(key) == Some(value))
             }

@@ -16,6 +16,8 @@ use super::service::KUBELET_PORT;
 
 /// Annotation on a virtual node: the taints of the host's node that it was given, as upstream notes them.
 const TAINTS: &str = "vcluster.loft.sh/original-taints";
+/// Taint of a virtual node whose host node takes no more pods of this virtual cluster.
+const WITHDRAWN: &str = "vcluster.loft.sh/withdrawn";
 /// What is shown of a host node's status, besides addresses and conditions.
 const SHOWN: [&str; 6] =
     ["allocatable", "capacity", "features", "images", "nodeInfo", "runtimeHandlers"];
@@ -28,7 +30,7 @@ pub fn made_for(
     nodes: &HostNodes,
     settings: &Settings,
 ) -> Virtual<Object> {
-    let taints = taints(original, settings);
+    let taints = taints(original, nodes, settings);
     let mut metadata = wanted_metadata(original, &taints);
     members(&mut metadata).insert("name".into(), key.name().into());
     Virtual(Object::new(json!({
@@ -49,7 +51,7 @@ pub fn healed(
     world: &dyn World,
     settings: &Settings,
 ) -> Option<Op> {
-    if let Some(body) = identity_patch(node, original, &taints(original, settings)) {
+    if let Some(body) = identity_patch(node, original, &taints(original, nodes, settings)) {
         return Some(Op::patch_virtual(&NODES, node, body).at_version(node.resource_version()));
     }
     let mut wanted = node.at(&["status"]).cloned().unwrap_or_else(|| json!({}));
@@ -99,11 +101,13 @@ fn identity_patch(
 }
 
 /// The taints of the host's node, but for those that every pod of ours bears.
-fn taints(original: &Host<Object>, settings: &Settings) -> Vec<Value> {
+fn taints(original: &Host<Object>, nodes: &HostNodes, settings: &Settings) -> Vec<Value> {
     let borne =
         |taint: &&Value| settings.tolerations.iter().any(|toleration| bears(toleration, taint));
-    let taints = original.items_at(&["spec", "taints"]).iter();
-    taints.filter(|taint| !borne(taint)).cloned().collect()
+    let taints = original.items_at(&["spec", "taints"]).iter().filter(|taint| !borne(taint));
+    let withdrawn =
+        (!nodes.which.offers(original)).then(|| json!({"key": WITHDRAWN, "effect": "NoSchedule"}));
+    taints.cloned().chain(withdrawn).collect()
 }
 
 /// Whether a toleration is of a taint, as schedulers see it.
