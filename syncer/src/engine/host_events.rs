@@ -25,11 +25,21 @@ const AT_ONCE: usize = 2;
 const TRIES: u32 = 5;
 const BETWEEN_TRIES: Duration = Duration::from_millis(200);
 
+/// Longer names were cut, and end in a hash.
+const LONGEST_WHOLE: usize = 52;
+
 /// Events on their way from the watch.
 pub struct HostEvents {
-    sender: mpsc::UnboundedSender<Bytes>,
-    receiver: Mutex<Option<mpsc::UnboundedReceiver<Bytes>>>,
+    sender: mpsc::UnboundedSender<News>,
+    receiver: Mutex<Option<mpsc::UnboundedReceiver<News>>>,
     untold: Mutex<Untold>,
+}
+
+/// An event on its way.
+struct News {
+    json: Bytes,
+    /// How often its object was looked for in vain.
+    tried: u32,
 }
 
 impl Default for HostEvents {
@@ -60,7 +70,7 @@ impl HostEvents {
     /// An event is new, or was repeated.
     pub fn seen(&self, json: &[u8]) {
         // Fails only when the syncer is stopping.
-        let _stopping = self.sender.send(Bytes::copy_from_slice(json));
+        let _stopping = self.sender.send(News { json: Bytes::copy_from_slice(json), tried: 0 });
     }
 
     /// How many wait for this replica to lead.
@@ -82,12 +92,18 @@ pub async fn run(shared: Arc<Shared>) {
     tokio::join!(futures::future::join_all(carriers), tell_when_leading(&shared));
 }
 
-async fn carry(shared: &Shared, receiver: &tokio::sync::Mutex<mpsc::UnboundedReceiver<Bytes>>) {
+async fn carry(shared: &Shared, receiver: &tokio::sync::Mutex<mpsc::UnboundedReceiver<News>>) {
     loop {
         let next = receiver.lock().await.recv().await;
-        let Some(json) = next else { return };
-        let Ok(event) = parse::object(&json).map(Host) else { continue };
-        let Some(twin) = twin(shared, &event).await else { continue };
+        let Some(news) = next else { return };
+        let Ok(event) = parse::object(&news.json).map(Host) else { continue };
+        let Some(key) = involved(&event) else { continue };
+        let Some(twin) = twin(shared, &key) else {
+            if news.tried < TRIES && may_be_ours(key.1.name(), &shared.state().settings.name) {
+                look_again(shared, news);
+            }
+            continue;
+        };
         let translated = events::to_virtual(&event, &twin, &shared.state().settings);
         if let Some(translated) = translated {
             shared.events.untold().note(translated, Instant::now());
@@ -118,25 +134,34 @@ async fn tell(shared: &Shared) {
     }
 }
 
-/// The host object of ours that an event is about.
-async fn twin(shared: &Shared, event: &Host<Object>) -> Option<Host<Object>> {
+/// Which host object an event is about, if it is of a kind whose events are told.
+fn involved(event: &Host<Object>) -> Option<(&'static Resource, Key)> {
     let kind = event.str_at(&["involvedObject", "kind"])?;
     let kind = TOLD.iter().find(|told| told.kind == kind)?;
     let name = event.str_at(&["involvedObject", "name"])?;
-    let key = Key::new(event.str_at(&["involvedObject", "namespace"]).unwrap_or_default(), name);
-    // Not a name that we could have given: somebody else's object, not worth waiting for.
-    let plausible = name.contains("-x-") || name.len() > 52;
-    for _ in 0..if plausible { TRIES } else { 1 } {
-        let found = shared.state().store(Side::Host, kind).and_then(|store| store.get(&key));
-        if found.is_some() {
-            return found.map(Host);
-        }
-        if !plausible {
-            break;
-        }
+    let namespace = event.str_at(&["involvedObject", "namespace"]).unwrap_or_default();
+    Some((kind, Key::new(namespace, name)))
+}
+
+/// The host object of ours that has this key.
+fn twin(shared: &Shared, (kind, key): &(&'static Resource, Key)) -> Option<Host<Object>> {
+    shared.state().store(Side::Host, kind).and_then(|store| store.get(key)).map(Host)
+}
+
+/// Whether we could have given this name. Names that were cut tell nothing of the virtual cluster.
+fn may_be_ours(name: &str, cluster: &str) -> bool {
+    let whole = name.strip_suffix(cluster).is_some_and(|rest| rest.ends_with("-x-"));
+    whole || name.len() > LONGEST_WHOLE
+}
+
+/// Puts an event off. Nobody waits meanwhile: the namespace may be full of other people's events.
+fn look_again(shared: &Shared, news: News) {
+    let sender = shared.events.sender.clone();
+    tokio::spawn(async move {
         tokio::time::sleep(BETWEEN_TRIES).await;
-    }
-    None
+        // Fails only when the syncer is stopping.
+        let _stopping = sender.send(News { tried: news.tried + 1, ..news });
+    });
 }
 
 /// Posts an event, or brings the one of that name up to date when it was posted before.
@@ -152,5 +177,19 @@ async fn post(shared: &Shared, event: &Virtual<Object>) -> Result<(), ApiError> 
             api.patch(&EVENTS, &event.key(), None, PatchForm::Merge, &body).await.map(|_| ())
         }
         other => other.map(|_| ()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::may_be_ours;
+
+    #[test]
+    fn only_what_could_be_ours_is_looked_for_again() {
+        assert!(may_be_ours("web-x-shop-x-mine", "mine"));
+        assert!(!may_be_ours("web-x-shop-x-yours", "mine"));
+        assert!(!may_be_ours("web-x-shop-x-not-mine", "mine"));
+        assert!(!may_be_ours("mine", "mine"));
+        assert!(may_be_ours(&"long-".repeat(12), "mine"));
     }
 }
