@@ -6,6 +6,7 @@ use anyhow::{Result, ensure};
 use rustix::process::Signal;
 
 use crate::suite::holds::{holds, stays};
+use crate::suite::kind::Kind;
 use crate::suite::space::text;
 use crate::suite::virtual_cluster::VirtualCluster;
 use crate::suite::{Company, Promise, agreement, trouble, world::World};
@@ -78,7 +79,10 @@ async fn kill(world: &World, cluster: &VirtualCluster, victim: Victim, number: u
             0 | 3 => container(cluster, "syncer").await?,
             1 => container(cluster, "kube-apiserver").await?,
             2 => container(cluster, "kine").await?,
-            4 => host(world).await?,
+            4 => {
+                host(world).await?;
+                host_follows(world, cluster).await?;
+            }
             // A fresh pod, also so that the kubelet does not wait ever longer before it starts a container again.
             _ => {
                 let pod = cluster.control_plane().await?;
@@ -127,4 +131,25 @@ async fn host(world: &World) -> Result<()> {
         world.host().text("/readyz").await.map(drop)
     })
     .await
+}
+
+/// Waits until the host's controllers see what happens again. For a Service that changes while they do not, its endpoints
+/// are looked at again after ever longer times, minutes in the end: what is killed next would stay unreachable.
+async fn host_follows(world: &World, cluster: &VirtualCluster) -> Result<()> {
+    let probe = world.name("probe");
+    let space = &cluster.host;
+    space.kubectl(&["create", "service", "clusterip", &probe, "--tcp=80"]).await?;
+    for round in ["1", "2"] {
+        space
+            .kubectl(&["label", "service", &probe, "--overwrite", &format!("round={round}")])
+            .await?;
+        holds("the host's endpoint slices follow their Services", || async {
+            let selector = format!("kubernetes.io/service-name={probe},round={round}");
+            let slices = space.list(Kind::ENDPOINT_SLICES, &selector).await?;
+            ensure!(!slices.is_empty(), "{probe} has no slice of round {round}");
+            Ok(())
+        })
+        .await?;
+    }
+    space.delete(Kind::SERVICES, &probe).await
 }
