@@ -28,6 +28,7 @@ pub mod settings;
 pub mod side;
 pub mod skew;
 pub mod sleep;
+pub mod unread;
 pub mod world;
 
 pub use key::Key;
@@ -39,4 +40,5 @@ pub use resource::Resource;
 pub use scheduling::{HostNodes, Scheduling, Which};
 pub use settings::Settings;
 pub use side::{Host, Side, Virtual};
+pub use unread::Unread;
 pub use world::{NodeUse, World};

@@ -1,6 +1,8 @@
 //! The one trait that a kind implements, and the part most kinds share.
 
-use crate::{Host, Key, NotNow, Object, Plan, Resource, Scheduling, Settings, Virtual, World};
+use crate::{
+    Host, Key, NotNow, Object, Plan, Resource, Scheduling, Settings, Unread, Virtual, World,
+};
 
 /// One kind of object kept the same in both clusters.
 ///
@@ -73,6 +75,11 @@ pub trait Mirror: Send + Sync + 'static {
 
     /// Takes away what no plan looks at from a host object of a side kind, or from an original, before it is cached.
     fn slim(&self, _host: &mut Object) {}
+
+    /// What of its host objects no plan looks at: it is not even parsed.
+    fn unread(&self) -> &'static [Unread] {
+        &[]
+    }
 
     /// The virtual objects that this one needs on the host: config maps and secrets of a pod.
     fn references(&self, _virt: &Virtual<Object>) -> Vec<(&'static Resource, Virtual<Key>)> {

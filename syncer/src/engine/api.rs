@@ -93,9 +93,17 @@ impl Api {
         key: &Key,
         object: &Value,
     ) -> Result<Object, ApiError> {
-        let body =
-            self.send(Method::POST, &kind.collection(key.namespace()), Some(object), None).await?;
-        Ok(parse::object(&body)?)
+        Ok(parse::object(&self.create_unread(kind, key, object).await?)?)
+    }
+
+    /// Creates an object; the answer is left as it came.
+    pub async fn create_unread(
+        &self,
+        kind: &Resource,
+        key: &Key,
+        object: &Value,
+    ) -> Result<Bytes, ApiError> {
+        self.send(Method::POST, &kind.collection(key.namespace()), Some(object), None).await
     }
 
     /// Posts to a subresource, such as a pod's `binding`.
@@ -121,6 +129,18 @@ impl Api {
         form: PatchForm,
         body: &Value,
     ) -> Result<Object, ApiError> {
+        Ok(parse::object(&self.patch_unread(kind, key, subresource, form, body).await?)?)
+    }
+
+    /// Patches an object or a subresource of it; the answer is left as it came.
+    pub async fn patch_unread(
+        &self,
+        kind: &Resource,
+        key: &Key,
+        subresource: Option<&str>,
+        form: PatchForm,
+        body: &Value,
+    ) -> Result<Bytes, ApiError> {
         let mut path = path(kind, key);
         if let Some(subresource) = subresource {
             path = format!("{path}/{subresource}");
@@ -129,8 +149,7 @@ impl Api {
             PatchForm::Merge => "application/merge-patch+json",
             PatchForm::Strategic => "application/strategic-merge-patch+json",
         };
-        let answer = self.send(Method::PATCH, &path, Some(body), Some(form)).await?;
-        Ok(parse::object(&answer)?)
+        self.send(Method::PATCH, &path, Some(body), Some(form)).await
     }
 
     /// Deletes exactly the object with this UID.

@@ -89,7 +89,9 @@ impl fmt::Display for Writes<'_> {
 async fn execute(shared: &Shared, op: &Op, act: &Act) -> Result<Done, ApiError> {
     let api = shared.api(op.side);
     match act {
-        Act::Create(object) => api.create(op.kind, &op.key, object.value()).await.map(Done::Object),
+        Act::Create(object) => {
+            read(shared, op, &api.create_unread(op.kind, &op.key, object.value()).await?)
+        }
         Act::Patch { uid, resource_version, form, subresource, body } => {
             let mut body = body.clone();
             let metadata = members(&mut body).entry("metadata").or_insert_with(|| json!({}));
@@ -97,9 +99,10 @@ async fn execute(shared: &Shared, op: &Op, act: &Act) -> Result<Done, ApiError> 
             if let Some(version) = resource_version {
                 members(metadata).insert("resourceVersion".into(), version.as_str().into());
             }
-            api.patch(op.kind, &op.key, *subresource, *form, &body).await.map(Done::Object)
+            let answer = api.patch_unread(op.kind, &op.key, *subresource, *form, &body).await?;
+            read(shared, op, &answer)
         }
-        Act::Delete { uid, grace_seconds } => delete(api, op, uid, *grace_seconds).await,
+        Act::Delete { uid, grace_seconds } => delete(shared, op, uid, *grace_seconds).await,
         Act::Bind { uid, node } => {
             let binding = json!({
                 "apiVersion": "v1", "kind": "Binding",
@@ -119,8 +122,14 @@ async fn execute(shared: &Shared, op: &Op, act: &Act) -> Result<Done, ApiError> 
     }
 }
 
-async fn delete(api: &Api, op: &Op, uid: &str, grace: Option<i64>) -> Result<Done, ApiError> {
-    let answer = match api.delete(op.kind, &op.key, uid, grace).await {
+/// Reads the object that a server returned, as far as its kind does.
+fn read(shared: &Shared, op: &Op, answer: &[u8]) -> Result<Done, ApiError> {
+    let unread = shared.state().unread(op.side, op.kind);
+    Ok(Done::Object(parse::object_but(answer, unread)?))
+}
+
+async fn delete(shared: &Shared, op: &Op, uid: &str, grace: Option<i64>) -> Result<Done, ApiError> {
+    let answer = match shared.api(op.side).delete(op.kind, &op.key, uid, grace).await {
         Ok(answer) => answer,
         // Gone already, which is what was wanted.
         Err(error) if error.code() == 404 => return Ok(Done::Gone(uid.to_owned())),
@@ -130,7 +139,7 @@ async fn delete(api: &Api, op: &Op, uid: &str, grace: Option<i64>) -> Result<Don
     Ok(match end.has_come() {
         true => Done::Gone(uid.to_owned()),
         // On its way out, by grace period or finalizers.
-        false if end.is_deleting() && grace != Some(0) => Done::Object(parse::object(&answer)?),
+        false if end.is_deleting() && grace != Some(0) => read(shared, op, &answer)?,
         // Returned as it was before: the watch will tell.
         false => Done::Nothing,
     })

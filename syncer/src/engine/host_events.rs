@@ -167,14 +167,14 @@ fn look_again(shared: &Shared, news: News) {
 /// Posts an event, or brings the one of that name up to date when it was posted before.
 async fn post(shared: &Shared, event: &Virtual<Object>) -> Result<(), ApiError> {
     let api = shared.api(Side::Virtual);
-    match api.create(&EVENTS, &event.key(), event.value()).await {
+    match api.create_unread(&EVENTS, &event.key(), event.value()).await {
         Err(error) if error.code() == 409 => {
             let members = ["count", "lastTimestamp", "message", "series"];
             let changed = members
                 .iter()
                 .filter_map(|name| Some(((*name).to_owned(), event.at(&[name])?.clone())));
             let body = serde_json::Value::Object(changed.collect());
-            api.patch(&EVENTS, &event.key(), None, PatchForm::Merge, &body).await.map(|_| ())
+            api.patch_unread(&EVENTS, &event.key(), None, PatchForm::Merge, &body).await.map(|_| ())
         }
         other => other.map(|_| ()),
     }

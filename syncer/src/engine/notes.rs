@@ -110,12 +110,14 @@ impl Notes {
 async fn post_all(api: Api, mut receiver: mpsc::UnboundedReceiver<Posting>) {
     let api = Arc::new(api);
     while let Some(Posting { key, event }) = receiver.recv().await {
-        match api.create(&EVENTS, &key, &event).await {
+        match api.create_unread(&EVENTS, &key, &event).await {
             Ok(_) => {}
             // Said before, by an earlier run or long ago: say it again.
             Err(error) if error.code() == 409 => {
                 let last = json!({"lastTimestamp": event.get("lastTimestamp")});
-                if let Err(error) = api.patch(&EVENTS, &key, None, PatchForm::Merge, &last).await {
+                if let Err(error) =
+                    api.patch_unread(&EVENTS, &key, None, PatchForm::Merge, &last).await
+                {
                     tracing::debug!(%key, %error, "event not repeated");
                 }
             }

@@ -4,7 +4,9 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use vcluster_syncer_core::{Keep, Key, Mirror, Object, Refusal, Resource, Settings, Side, Virtual};
+use vcluster_syncer_core::{
+    Keep, Key, Mirror, Object, Refusal, Resource, Settings, Side, Unread, Virtual,
+};
 
 use super::absences::Absences;
 use super::lookups::Lookups;
@@ -278,7 +280,21 @@ impl State {
             Some(identity) if !self.keeps_whole(side, kind, identity.key()) => {
                 Ok(Change::Exists(identity))
             }
-            _ => parse::object(json).map(|object| Change::Is(self.slimmed(side, kind, object))),
+            _ => parse::object_but(json, self.unread(side, kind))
+                .map(|object| Change::Is(self.slimmed(side, kind, object))),
+        }
+    }
+
+    /// What of an object is not to be parsed.
+    pub fn unread(&self, side: Side, kind: &'static Resource) -> &'static [Unread] {
+        if side == Side::Virtual {
+            return &[];
+        }
+        let mut readers = self.kinds.iter().filter(|mirror| mirror.host_kind() == kind);
+        match (readers.next(), readers.next()) {
+            (Some(only), None) => only.unread(),
+            // What one does not look at, another may.
+            _ => &[],
         }
     }
 

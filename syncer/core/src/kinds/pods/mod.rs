@@ -9,7 +9,9 @@
 use crate::metadata::Owner;
 use crate::mirror::{Mirror, Rule};
 use crate::resource::{NAMESPACES, NODES, PODS, SECRETS, SERVICES};
-use crate::{AfterLoss, Host, Key, NotNow, Object, Plan, Resource, Settings, View, Virtual, World};
+use crate::{
+    AfterLoss, Host, Key, NotNow, Object, Plan, Resource, Settings, Unread, View, Virtual, World,
+};
 
 use super::namespaced_host_key;
 
@@ -45,6 +47,36 @@ static NEIGHBOURS: [&Resource; 3] = [&NAMESPACES, &NODES, &SERVICES];
 static RULES: [Rule; 2] = [
     rule(&["pods", "secrets"], super::MIRRORED, true),
     rule(&["pods/ephemeralcontainers", "pods/resize", "pods/status"], &["patch"], false),
+];
+
+/// What is settled with the pod's creation. The rest may change, or says how it runs.
+static UNREAD: [Unread; 1] = [Unread::of(
+    "spec",
+    &[
+        Unread::all("affinity"),
+        Unread::of("containers", &CONTAINER),
+        Unread::all("dnsConfig"),
+        Unread::all("hostAliases"),
+        Unread::of("initContainers", &CONTAINER),
+        Unread::all("nodeSelector"),
+        Unread::all("topologySpreadConstraints"),
+        Unread::all("volumes"),
+    ],
+)];
+static CONTAINER: [Unread; 13] = [
+    Unread::all("args"),
+    Unread::all("command"),
+    Unread::all("env"),
+    Unread::all("envFrom"),
+    Unread::all("imagePullPolicy"),
+    Unread::all("lifecycle"),
+    Unread::all("livenessProbe"),
+    Unread::all("ports"),
+    Unread::all("readinessProbe"),
+    Unread::all("startupProbe"),
+    Unread::all("terminationMessagePath"),
+    Unread::all("terminationMessagePolicy"),
+    Unread::all("volumeMounts"),
 ];
 
 const fn rule(
@@ -86,6 +118,10 @@ impl Mirror for Pods {
 
     fn slim(&self, beside: &mut Object) {
         tokens::slim(beside);
+    }
+
+    fn unread(&self) -> &'static [Unread] {
+        &UNREAD
     }
 
     fn references(&self, virt: &Virtual<Object>) -> Vec<(&'static Resource, Virtual<Key>)> {
