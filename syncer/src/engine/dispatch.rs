@@ -22,6 +22,9 @@ const FLIGHTS: usize = 32;
 /// When a host name that somebody else has is looked at again.
 const TAKEN_AGAIN: Duration = Duration::from_secs(30);
 
+/// After so long without anything to do, objects are folded.
+const QUIET: Duration = Duration::from_secs(1);
+
 /// What a decision leads to.
 enum Job {
     /// Carry out these writes.
@@ -62,28 +65,34 @@ pub async fn run(shared: Arc<Shared>, stop: CancellationToken) {
 async fn next(shared: &Shared) -> Flight {
     loop {
         let woken = shared.woken();
-        let timer = {
+        let (timer, warm) = {
             let mut state = shared.state();
             if shared.may_write() {
                 if let Some(found) = decide_next(shared, &mut state) {
                     return found;
                 }
-                state.queue.next_timer()
+                (state.queue.next_timer(), state.is_warm())
             } else {
                 // Before the caches are filled much looks gone.
                 if shared.gate.is_open() {
                     state.forget_what_is_gone();
                 }
-                None
+                (None, state.is_warm())
             }
         };
-        match timer {
-            Some(at) => tokio::select! {
-                () = woken => {}
-                () = tokio::time::sleep_until(at.into()) => {}
-            },
-            None => woken.await,
+        tokio::select! {
+            () = woken => {}
+            () = at(timer) => {}
+            () = tokio::time::sleep(QUIET), if warm => shared.state().rest(),
         }
+    }
+}
+
+/// Waits until a time, or for ever.
+async fn at(time: Option<Instant>) {
+    match time {
+        Some(time) => tokio::time::sleep_until(time.into()).await,
+        None => std::future::pending().await,
     }
 }
 

@@ -142,10 +142,14 @@ impl State {
             return Ok(false);
         }
         let news = self.read(side, kind, Some(identity), json)?;
-        let busy = self.stores.entry((side, kind)).or_default().admit(lane, news);
+        let full = self.stores.entry((side, kind)).or_default().admit(lane, news);
         self.changed(side, kind, &key);
-        if busy {
-            self.stores.entry((side, kind)).or_default().rest(&key);
+        let store = self.stores.entry((side, kind)).or_default();
+        match side {
+            // News from inside wait for their turn, which comes last when many do.
+            Side::Virtual if full => store.rest(&key),
+            // Who is on the host is worked on.
+            _ => store.cool(),
         }
         Ok(true)
     }

@@ -86,13 +86,12 @@ impl Store {
         self.entries.get(key).is_some_and(|entry| *entry.version == *version)
     }
 
-    /// Takes in news of a watch, see [`Store::is_echo`]. Returns whether the object is to rest as soon as it is known whom
-    /// it concerns: news wait for their turn, which comes last when many do.
+    /// Takes in news of a watch, see [`Store::is_echo`]. Returns whether one more object is parsed now than should be.
     pub fn admit(&mut self, lane: Lane, news: Change) -> bool {
         let key = news.key();
-        let busy = self.hot.is_full_without(&key);
+        let full = self.hot.is_full_without(&key);
         self.put(lane, key, news);
-        busy
+        full
     }
 
     /// Parses an object that is about to be planned: it is looked at now, and again after its writes.
@@ -135,9 +134,7 @@ impl Store {
     /// Takes in a whole list. Returns the keys that changed, came or went.
     pub fn replace(&mut self, lane: Lane, changes: Vec<Change>) -> Vec<Key> {
         self.echoes.expect_none();
-        while let Some(longest) = self.hot.longest() {
-            self.rest(&longest);
-        }
+        self.rest_all();
         let mut changed = Vec::new();
         let (mut before, others): (BTreeMap<_, _>, _) = std::mem::take(&mut self.entries)
             .into_iter()
@@ -238,6 +235,18 @@ impl Store {
         self.hot.forget(key);
     }
 
+    /// Folds all.
+    pub fn rest_all(&mut self) {
+        while let Some(longest) = self.hot.longest() {
+            self.rest(&longest);
+        }
+    }
+
+    /// Whether any object is parsed.
+    pub fn is_warm(&self) -> bool {
+        self.hot.longest().is_some()
+    }
+
     /// Keeps no more than the identity of an object.
     pub fn strip(&mut self, key: &Key) {
         if let Some(entry) = self.entries.get_mut(key) {
@@ -268,7 +277,7 @@ impl Store {
     }
 
     /// Folds those that have been parsed for longest, when there are too many.
-    fn cool(&mut self) {
+    pub fn cool(&mut self) {
         while let Some(longest) = self.hot.too_many() {
             self.rest(&longest);
         }

@@ -5,6 +5,7 @@ use vcluster_syncer_core::{Host, Keep, Object, Resource, Side, View, Virtual};
 
 use super::queue::PlanKey;
 use super::state::State;
+use super::store::Store;
 
 /// Label on endpoint slices: the Service they are of.
 pub const SERVICE_NAME: &str = "kubernetes.io/service-name";
@@ -57,28 +58,32 @@ impl State {
         bare && (self.is_wanted(mirror.kind(), &key.key) || self.owners.has_any(key))
     }
 
-    /// A plan for this key had nothing to do: fold its objects, forget what is no longer needed.
+    /// A plan for this key had nothing to do: forget what is no longer needed. What was looked at stays parsed for as long
+    /// as nobody else needs the place: the next step of a pod that starts comes soon.
     pub fn settle(&mut self, key: &PlanKey) {
         let Some(mirror) = self.mirror(key) else { return };
-        let (virtual_kind, host_kind) = (mirror.kind(), mirror.host_kind());
+        let kind = mirror.kind();
         let lean = mirror.keep() == Keep::WhenReferenced;
-        let host_key = mirror.host_key(&key.key, &self.settings);
-        let wanted = self.is_wanted(virtual_kind, &key.key);
+        let wanted = self.is_wanted(kind, &key.key);
         let owns = self.owners.has_any(key);
-        if let Some(store) = self.stores.get_mut(&(Side::Virtual, virtual_kind)) {
-            match lean && !wanted && !owns {
-                true => store.strip(&key.key),
-                false => store.rest(&key.key),
+        if let Some(store) = self.stores.get_mut(&(Side::Virtual, kind)) {
+            if lean && !wanted && !owns {
+                store.strip(&key.key);
             }
             if store.entry(&key.key).is_none() && !owns {
                 self.absences.forget(key);
             }
         }
-        if let (Some(host_key), Some(store)) =
-            (host_key, self.stores.get_mut(&(Side::Host, host_kind)))
-        {
-            store.rest(&host_key);
-        }
+    }
+
+    /// Folds all objects to their resting form, when nothing is left to do.
+    pub fn rest(&mut self) {
+        self.stores.values_mut().for_each(Store::rest_all);
+    }
+
+    /// Whether any object is parsed.
+    pub fn is_warm(&self) -> bool {
+        self.stores.values().any(Store::is_warm)
     }
 
     /// Forgets keys in the queue of which nothing is left. Who does not lead plans nothing, and would remember the name
