@@ -57,7 +57,8 @@ pub async fn run(bed: u8, args: Suite) -> Result<ExitCode> {
 
 /// The host that the suite wants: as many real nodes as the promises take, and addresses for load balancers.
 async fn host(bed: u8, selection: &Selection, progress: &Progress) -> Result<TestBed> {
-    let options = Options { bed, nodes: selection.nodes(), load_balancer: true, syncer: None };
+    let nodes = selection.nodes();
+    let options = Options { bed, nodes, load_balancer: true, families: None, syncer: None };
     Ok(TestBed::up(&options, progress).await?.0)
 }
 
