@@ -151,6 +151,18 @@ impl TestBed {
         up::load_syncer(&self.nodes, profile).await
     }
 
+    /// Loads the syncer's image as another bed has it.
+    ///
+    /// # Errors
+    /// When the other bed has none.
+    pub async fn load_syncer_of(&self, other: &TestBed) -> Result<()> {
+        let dir = tempfile::tempdir()?;
+        let archive = dir.path().join("image.tar");
+        let node = other.nodes.first().context("the other bed has no node")?;
+        images::export(node, SYNCER_IMAGE, &archive).await?;
+        self.load(&archive).await
+    }
+
     /// Builds the syncer of this checkout and writes its image to a docker-archive. Needs no bed.
     ///
     /// # Errors

@@ -113,7 +113,8 @@ async fn keep(
     let families = recorded.families.unwrap_or_default();
     if wanted.families.is_some_and(|wanted| wanted != families) {
         bail!(
-            "the test bed is up with other families of addresses\nhint: cargo run -p e2e -- down"
+            "test bed {bed} is up with other families of addresses\nhint: cargo run -p e2e -- --bed {bed} down",
+            bed = wanted.bed
         );
     }
     if processes.revive(progress)? == 0 {
