@@ -56,11 +56,28 @@ section! {
     pub struct PublicEgress {
         /// Whether they may be opened.
         enabled: bool = true,
-        /// The addresses.
+        /// The addresses. Empty: none.
         cidr: String = "0.0.0.0/0".to_owned(),
         /// Except these: by default the private ones, and those of the link, where clouds keep the
         /// credentials of nodes.
         except: Vec<String> = private(),
+        /// The same for IPv6.
+        ipv6: PublicEgressIpv6 = PublicEgressIpv6::default(),
+    }
+}
+
+section! {
+    /// Connections to the internet over IPv6.
+    pub struct PublicEgressIpv6 {
+        /// Whether they may be opened, if `publicEgress.enabled` is `true`. `auto`: when
+        /// `publicEgress.cidr` is all of IPv4, so that who names some addresses gets no others.
+        enabled: Toggle = Toggle::Auto,
+        /// The addresses. Empty: none.
+        cidr: String = "::/0".to_owned(),
+        /// Except these: by default the private ones, those of the link, and the private ones of
+        /// IPv4 behind a NAT64. A host whose nodes, pods or Services have public addresses of IPv6
+        /// has their ranges to be added, or tenants may open connections to them.
+        except: Vec<String> = private_ipv6(),
     }
 }
 
@@ -91,6 +108,24 @@ fn private() -> Vec<String> {
         "169.254.0.0/16",
         "172.16.0.0/12",
         "192.168.0.0/16",
+    ]
+    .map(str::to_owned)
+    .to_vec()
+}
+
+/// Ranges of IPv6 that are not the internet, and what [`private`] names as a NAT64 writes it (RFC 6052).
+fn private_ipv6() -> Vec<String> {
+    [
+        "::1/128",
+        "64:ff9b::a00:0/104",
+        "64:ff9b::6440:0/106",
+        "64:ff9b::7f00:0/104",
+        "64:ff9b::a9fe:0/112",
+        "64:ff9b::ac10:0/108",
+        "64:ff9b::c0a8:0/112",
+        "64:ff9b:1::/48",
+        "fc00::/7",
+        "fe80::/10",
     ]
     .map(str::to_owned)
     .to_vec()

@@ -137,7 +137,8 @@ fn network(config: &Config, problems: &mut Vec<Problem>) {
                 .push(Problem::error(path, format!("{range} is not a range such as 10.96.0.0/12")));
         }
     }
-    if ranges.len() > 2 {
+    let of_ipv6 = ranges.iter().filter(|range| range.contains(':')).count();
+    if of_ipv6 > 1 || ranges.len() - of_ipv6 > 1 {
         problems.push(Problem::error(path, "there is at most one range for IPv4 and one for IPv6"));
     }
     let domain = &config.networking.advanced.cluster_domain;

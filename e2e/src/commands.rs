@@ -8,15 +8,22 @@ use std::process::{Command, ExitCode};
 
 use anyhow::{Context as _, Result};
 use comfy_table::{Table, presets};
-use e2e::testbed::{Options, Outcome, Profile, Progress, SYNCER_IMAGE, TestBed};
+use e2e::testbed::{Families, Options, Outcome, Profile, Progress, SYNCER_IMAGE, TestBed};
 
 /// `up`.
-pub async fn up(bed: u8, nodes: u8, load_balancer: bool, syncer: bool) -> Result<()> {
+pub async fn up(
+    bed: u8,
+    nodes: u8,
+    load_balancer: bool,
+    families: Option<Families>,
+    syncer: bool,
+) -> Result<()> {
     let progress = Progress::new();
     let options = Options {
         bed,
         nodes,
         load_balancer: load_balancer || nodes >= 3,
+        families,
         syncer: syncer.then_some(Profile::Release),
     };
     let (testbed, outcome) = TestBed::up(&options, &progress).await?;

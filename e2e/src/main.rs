@@ -11,7 +11,7 @@ use std::process::ExitCode;
 use anyhow::Result;
 use clap::{Args, Parser, Subcommand};
 use e2e::bench;
-use e2e::testbed::Profile;
+use e2e::testbed::{Families, Profile};
 
 /// A real Kubernetes host cluster on this machine, for developing and testing vcluster.
 #[derive(Parser)]
@@ -97,6 +97,9 @@ struct Up {
     /// Give LoadBalancer services addresses
     #[arg(long)]
     load_balancer: bool,
+    /// Which families of addresses nodes, pods and Services have; a new bed has IPv4
+    #[arg(long, value_enum)]
+    ip_family: Option<Families>,
     /// Do not build and load the syncer's image
     #[arg(long)]
     no_image: bool,
@@ -124,8 +127,8 @@ async fn main() -> ExitCode {
 async fn run(cli: Cli) -> Result<ExitCode> {
     let bed = cli.bed;
     match cli.command {
-        Command::Up(Up { nodes, load_balancer, no_image }) => {
-            commands::up(bed, nodes, load_balancer, !no_image).await?
+        Command::Up(Up { nodes, load_balancer, ip_family, no_image }) => {
+            commands::up(bed, nodes, load_balancer, ip_family, !no_image).await?
         }
         Command::Down => commands::down(bed).await?,
         Command::Status => return commands::status(bed).await,

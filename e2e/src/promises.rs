@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use anyhow::{Context as _, Result};
 use clap::Args;
 use e2e::checkout;
-use e2e::suite::{self, Company, Selection, Tally};
+use e2e::suite::{self, Selection, Tally};
 use e2e::testbed::{Options, Profile, Progress, TestBed};
 
 /// Which promises, and how.
@@ -37,7 +37,7 @@ pub async fn run(bed: u8, args: Suite) -> Result<ExitCode> {
     let selection = Selection { words: args.filters, long: args.all, jobs: args.jobs };
     if args.list {
         for promise in selection.promises() {
-            let long = if promise.company == Company::NobodyForLong { " (long)" } else { "" };
+            let long = if promise.company.takes_long() { " (long)" } else { "" };
             say(&format!("{}{long}\n    {}", promise.name, promise.about));
         }
         return Ok(ExitCode::SUCCESS);
@@ -57,7 +57,8 @@ pub async fn run(bed: u8, args: Suite) -> Result<ExitCode> {
 
 /// The host that the suite wants: as many real nodes as the promises take, and addresses for load balancers.
 async fn host(bed: u8, selection: &Selection, progress: &Progress) -> Result<TestBed> {
-    let options = Options { bed, nodes: selection.nodes(), load_balancer: true, syncer: None };
+    let nodes = selection.nodes();
+    let options = Options { bed, nodes, load_balancer: true, families: None, syncer: None };
     Ok(TestBed::up(&options, progress).await?.0)
 }
 

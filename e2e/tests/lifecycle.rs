@@ -13,7 +13,8 @@ const PATIENCE: Duration = Duration::from_secs(60);
 
 #[tokio::test]
 async fn a_bed_comes_up_is_mended_and_leaves_nothing_behind() {
-    let options = Options { bed: LAST_BED, nodes: 1, load_balancer: true, syncer: None };
+    let options =
+        Options { bed: LAST_BED, nodes: 1, load_balancer: true, families: None, syncer: None };
     let progress = Progress::new();
     TestBed::down(options.bed).await.unwrap();
     let before = traces();

@@ -1,6 +1,6 @@
 //! Which address leads to the virtual API server.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
 use futures::{StreamExt, TryStreamExt};
@@ -84,14 +84,19 @@ fn forwarded(options: &ConnectOptions) -> Endpoint {
 pub fn local_url(at: SocketAddr) -> String {
     let address = match at.ip() {
         IpAddr::V4(ip) if ip.is_unspecified() => IpAddr::from([127, 0, 0, 1]),
-        IpAddr::V6(ip) if ip.is_unspecified() => IpAddr::V6(std::net::Ipv6Addr::LOCALHOST),
+        IpAddr::V6(ip) if ip.is_unspecified() => IpAddr::V6(Ipv6Addr::LOCALHOST),
         other => other,
     };
     format!("https://{}", SocketAddr::new(address, at.port()))
 }
 
+/// An address of IPv6 may be given without brackets, as `kubectl get service` shows it. Pure.
 fn with_scheme(server: &str) -> String {
-    if server.contains("://") { server.to_owned() } else { format!("https://{server}") }
+    match server.parse::<Ipv6Addr>() {
+        Ok(address) => format!("https://[{address}]"),
+        Err(_) if server.contains("://") => server.to_owned(),
+        Err(_) => format!("https://{server}"),
+    }
 }
 
 /// An address that only makes sense inside the pod, or through a forwarder.
@@ -190,6 +195,16 @@ mod tests {
                 "https://x.example",
                 with(|it| it.server = Some("10.0.0.1:443".into())),
                 direct("https://10.0.0.1:443"),
+            ),
+            (
+                "https://x.example",
+                with(|it| it.server = Some("fd00::1".into())),
+                direct("https://[fd00::1]"),
+            ),
+            (
+                "https://x.example",
+                with(|it| it.server = Some("[fd00::1]:8443".into())),
+                direct("https://[fd00::1]:8443"),
             ),
             (
                 "https://x.example",

@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::is_range;
 use crate::problem::Problem;
 use crate::scalars::Fragment;
-use crate::{Config, OutgoingConnections};
+use crate::{Config, OutgoingConnections, PublicEgress};
 
 pub(super) fn check(config: &Config, problems: &mut Vec<Problem>) {
     service(config, problems);
@@ -94,9 +94,11 @@ fn policies(config: &Config, problems: &mut Vec<Problem>) {
         problems.push(Problem::error(at("fallbackDns"), format!("{dns:?} is not an address")));
     }
     let public = &policy.workload.public_egress;
+    only_ipv6(public, problems);
     let OutgoingConnections { ip_block } = &policy.outgoing_connections;
     for (key, cidr, except) in [
         ("workload.publicEgress", &public.cidr, &public.except),
+        ("workload.publicEgress.ipv6", &public.ipv6.cidr, &public.ipv6.except),
         ("outgoingConnections.ipBlock", &ip_block.cidr, &ip_block.except),
     ] {
         let ranges = std::iter::once(("cidr", cidr)).filter(|(_, cidr)| !cidr.is_empty());
@@ -105,12 +107,24 @@ fn policies(config: &Config, problems: &mut Vec<Problem>) {
             if !is_range(range) {
                 let message = format!("{range} is not a range such as 10.0.0.0/8");
                 problems.push(Problem::error(path, message));
-            } else if range.contains(':') != cidr.contains(':') {
+            } else if !cidr.is_empty() && range.contains(':') != cidr.contains(':') {
                 let message = format!("{range} is of another address family than {cidr}");
                 problems.push(Problem::error(path, message));
                 break;
             }
         }
+    }
+}
+
+/// What is said to be IPv6 is.
+fn only_ipv6(public: &PublicEgress, problems: &mut Vec<Problem>) {
+    let range = &public.ipv6.cidr;
+    if is_range(range) && !range.contains(':') {
+        let path = "policies.networkPolicy.workload.publicEgress.ipv6.cidr";
+        problems.push(
+            Problem::error(path, format!("{range} is a range of IPv4"))
+                .hint("policies.networkPolicy.workload.publicEgress.cidr is for IPv4"),
+        );
     }
 }
 

@@ -1,6 +1,6 @@
 //! MinIO beside the host cluster: S3-compatible storage, started for one promise, stopped with it.
 
-use std::net::{IpAddr, TcpListener};
+use std::net::TcpListener;
 use std::process::Stdio;
 
 use anyhow::{Context as _, Result, ensure};
@@ -40,7 +40,7 @@ impl Storage {
         let address = bed.layout.root_ip();
         let files = tempfile::Builder::new().prefix("vcluster-storage-").tempdir()?;
         let authority = Authority::make()?;
-        let pair = authority.sign(&[], &[IpAddr::V4(address)])?;
+        let pair = authority.sign(&[], &[address])?;
         // A folder is a bucket.
         for folder in ["certs", "data", &format!("data/{BUCKET}")] {
             std::fs::create_dir(files.path().join(folder))?;
@@ -49,22 +49,22 @@ impl Storage {
             std::fs::write(files.path().join("certs").join(name), text)?;
         }
         // Free now; nobody else is asked to listen at the bed's own address.
-        let port = TcpListener::bind((address, 0))?.local_addr()?.port();
+        let at = TcpListener::bind((address, 0))?.local_addr()?;
         let mut server = command(program);
         server.current_dir(files.path()).env("HOME", files.path());
         server.env("MINIO_ROOT_USER", KEYS[0]).env("MINIO_ROOT_PASSWORD", KEYS[1]);
         server.env("MINIO_BROWSER", "off").env("MINIO_UPDATE", "off");
-        server.args(["server", "--quiet", "--address", &format!("{address}:{port}")]);
+        server.args(["server", "--quiet", "--address", &at.to_string()]);
         server.arg("--certs-dir").arg(files.path().join("certs")).arg(files.path().join("data"));
         let process = server
             .stdout(Stdio::null())
             .stderr(std::fs::File::create(files.path().join("log"))?)
             .spawn()
             .context("MinIO cannot be started")?;
-        let endpoint = format!("https://{address}:{port}");
+        let endpoint = format!("https://{at}");
         let storage = Self { endpoint, authority: authority.certificate, files, _process: process };
         holds("MinIO accepts connections", || async {
-            Ok(TcpStream::connect((address, port)).await.map(drop)?)
+            Ok(TcpStream::connect(at).await.map(drop)?)
         })
         .await?;
         Ok(storage)

@@ -1,6 +1,6 @@
 //! Debian's database servers, beside the host cluster: started for one promise, stopped with it.
 
-use std::net::{IpAddr, Ipv4Addr, TcpListener};
+use std::net::{IpAddr, SocketAddr, TcpListener};
 use std::os::unix::fs::{PermissionsExt as _, chown};
 use std::path::{Path, PathBuf};
 
@@ -42,10 +42,10 @@ impl Server {
     ///
     /// # Errors
     /// When Debian's package is not installed, or it does not start.
-    pub async fn start(engine: Engine, address: Ipv4Addr) -> Result<Self> {
+    pub async fn start(engine: Engine, address: IpAddr) -> Result<Self> {
         let files = tempfile::Builder::new().prefix("vcluster-database-").tempdir()?;
         let authority = Authority::make()?;
-        let pair = authority.sign(&[], &[IpAddr::V4(address)])?;
+        let pair = authority.sign(&[], &[address])?;
         own(files.path())?;
         for (name, text) in [
             ("server.crt", pair.certificate.as_str()),
@@ -61,28 +61,29 @@ impl Server {
         }
         // Free now; nobody else is asked to listen at the bed's own address.
         let port = TcpListener::bind((address, 0))?.local_addr()?.port();
+        let at = SocketAddr::new(address, port);
         let process = match engine {
             Engine::PostgreSql => postgres(files.path(), address, port).await?,
             Engine::MySql => mysql(files.path(), address, port).await?,
         };
         let server = Self {
             data_source: match engine {
-                Engine::PostgreSql => format!("postgres://{WORD}:{WORD}@{address}:{port}/{WORD}"),
-                Engine::MySql => format!("mysql://{WORD}:{WORD}@tcp({address}:{port})/{WORD}"),
+                Engine::PostgreSql => format!("postgres://{WORD}:{WORD}@{at}/{WORD}"),
+                Engine::MySql => format!("mysql://{WORD}:{WORD}@tcp({at})/{WORD}"),
             },
             authority: authority.certificate,
             _process: process,
             _files: files,
         };
         holds("the database accepts connections", || async {
-            Ok(TcpStream::connect((address, port)).await.map(drop)?)
+            Ok(TcpStream::connect(at).await.map(drop)?)
         })
         .await?;
         Ok(server)
     }
 }
 
-async fn postgres(files: &Path, address: Ipv4Addr, port: u16) -> Result<Child> {
+async fn postgres(files: &Path, address: IpAddr, port: u16) -> Result<Child> {
     let data = files.join("data");
     let password = format!("--pwfile={}", files.join("password").display());
     let mut initdb = program("initdb", "postgresql")?;
@@ -103,7 +104,7 @@ async fn postgres(files: &Path, address: Ipv4Addr, port: u16) -> Result<Child> {
 const MYSQL_USER: &str =
     "CREATE USER kine@'%' IDENTIFIED BY 'kine' REQUIRE SSL;\nGRANT ALL ON *.* TO kine@'%';\n";
 
-async fn mysql(files: &Path, address: Ipv4Addr, port: u16) -> Result<Child> {
+async fn mysql(files: &Path, address: IpAddr, port: u16) -> Result<Child> {
     let data = files.join("data");
     let mut install = program("mariadb-install-db", "mariadb-server")?;
     install.args(["--no-defaults", "--skip-test-db", "--auth-root-authentication-method=normal"]);

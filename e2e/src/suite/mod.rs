@@ -4,6 +4,7 @@
 //! namespaces with, waits for conditions ([`holds`](holds::holds)) and never for time to pass, and is cleaned up after.
 
 pub mod agreement;
+mod another_host;
 mod buckets;
 mod certificates;
 pub mod cluster;
@@ -58,7 +59,7 @@ impl Selection {
             .filter(|promise| promise.matches(&self.words))
             .filter(|promise| {
                 self.long
-                    || promise.company != Company::NobodyForLong
+                    || !promise.company.takes_long()
                     || self.words.iter().any(|word| word == promise.name)
             })
             .collect()

@@ -31,6 +31,15 @@ pub enum Company {
     Nobody,
     /// Nothing, and it takes long: left out unless it is asked for.
     NobodyForLong,
+    /// The same, and it brings a host of its own.
+    OwnHost,
+}
+
+impl Company {
+    /// Whether it is left out unless it is asked for.
+    pub fn takes_long(self) -> bool {
+        matches!(self, Company::NobodyForLong | Company::OwnHost)
+    }
 }
 
 impl Promise {

@@ -102,7 +102,7 @@ impl Runner {
     }
 
     async fn limited(&self, promise: &Promise, world: World) -> Result<()> {
-        let limit = if promise.company == Company::NobodyForLong { LONG_LIMIT } else { LIMIT };
+        let limit = if promise.company.takes_long() { LONG_LIMIT } else { LIMIT };
         let mut stopped = self.stopped.clone();
         tokio::select! {
             done = AssertUnwindSafe((promise.run)(world)).catch_unwind() => {

@@ -25,6 +25,11 @@ pub struct Wish {
     pub args: Vec<String>,
 }
 
+/// An address as it stands in a URL.
+pub fn host_of(address: &str) -> String {
+    if address.contains(':') { format!("[{address}]") } else { address.to_owned() }
+}
+
 /// A virtual cluster.
 #[derive(Clone)]
 pub struct VirtualCluster {
@@ -76,7 +81,7 @@ impl VirtualCluster {
         kubeconfig: &std::path::Path,
     ) -> Result<Cluster> {
         let service = host.get(kind::SERVICES, name).await?;
-        let server = format!("https://{}", text(&service, "/spec/clusterIP"));
+        let server = format!("https://{}", host_of(text(&service, "/spec/clusterIP")));
         let file = kubeconfig.to_str().context("the home's path is not UTF-8")?;
         let context = home.context().await?;
         let args = [

@@ -76,10 +76,12 @@ pub struct World {
 
 /// What a promise made, in the order in which it did.
 #[derive(Clone)]
-enum Made {
+pub(super) enum Made {
     Cluster(Box<VirtualCluster>),
     Home(Home),
     Namespace(Space),
+    /// A bed, by its number.
+    Host(u8),
 }
 
 impl World {
@@ -202,7 +204,7 @@ impl World {
     pub fn clusters(&self) -> Vec<VirtualCluster> {
         let cluster = |made: &Made| match made {
             Made::Cluster(cluster) => Some(VirtualCluster::clone(cluster)),
-            Made::Home(_) | Made::Namespace(_) => None,
+            Made::Home(_) | Made::Namespace(_) | Made::Host(_) => None,
         };
         self.lock().iter().filter_map(cluster).collect()
     }
@@ -211,7 +213,7 @@ impl World {
     pub fn transcript(&self) -> String {
         let transcript = |made: &Made| match made {
             Made::Home(home) => Some(home.transcript()),
-            Made::Cluster(_) | Made::Namespace(_) => None,
+            Made::Cluster(_) | Made::Namespace(_) | Made::Host(_) => None,
         };
         self.lock().iter().filter_map(transcript).collect()
     }
@@ -229,6 +231,7 @@ impl World {
                     format!("namespace {}", space.name),
                     space.cluster.delete(kind::NAMESPACES, "", &space.name).await,
                 ),
+                Made::Host(bed) => (format!("test bed {bed}"), TestBed::down(*bed).await.map(drop)),
                 Made::Home(home) => {
                     home.leave();
                     continue;
@@ -241,7 +244,7 @@ impl World {
         problems
     }
 
-    fn note(&self, made: Made) {
+    pub(super) fn note(&self, made: Made) {
         self.lock().push(made);
     }
 

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
+use serde_json::json;
 
 use super::kubectl::Kubectl;
 use super::kwok;
@@ -132,7 +133,7 @@ fn fill(manifest: &str, layout: &Layout) -> Result<String> {
             "METALLB" => METALLB.to_owned(),
             "DNS_IP" => layout.dns_ip().to_string(),
             "VOLUMES" => layout.volumes().display().to_string(),
-            "LOAD_BALANCER_RANGE" => layout.load_balancer_range(),
+            "LOAD_BALANCER_RANGES" => json!(layout.load_balancer_ranges()).to_string(),
             unknown => bail!("a manifest asks for ${{{unknown}}}, which is not known"),
         };
         rest = after;

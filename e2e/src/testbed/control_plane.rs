@@ -6,6 +6,7 @@ use std::time::Duration;
 use anyhow::{Context as _, Result};
 use serde_json::json;
 
+use super::family::joined;
 use super::kubectl::Kubectl;
 use super::layout::Layout;
 use super::pki::Pki;
@@ -44,9 +45,8 @@ impl ControlPlane<'_> {
         let server = self.start("kube-apiserver", "kubernetes", self.api_server()?)?;
         self.processes
             .ready(&server, Duration::from_secs(60), || async {
-                let up = tokio::net::TcpStream::connect((self.layout.control_plane_ip(), 6443))
-                    .await
-                    .is_ok();
+                let up =
+                    tokio::net::TcpStream::connect(self.layout.control_plane(6443)).await.is_ok();
                 Ok(up && kubectl.run(&["get", "--raw", "/readyz"]).await.is_ok())
             })
             .await
@@ -88,7 +88,7 @@ impl ControlPlane<'_> {
             flag("listen-peer-urls", "http://127.0.0.1:2380"),
             flag(
                 "listen-metrics-urls",
-                format!("http://{}:{ETCD_HEALTH_PORT}", self.layout.control_plane_ip()),
+                format!("http://{}", self.layout.control_plane(ETCD_HEALTH_PORT)),
             ),
             // A bed never outlives a power cut.
             "--unsafe-no-fsync".into(),
@@ -100,7 +100,7 @@ impl ControlPlane<'_> {
         let file = |name: &str| text(&self.pki.file(name));
         Ok(vec![
             flag("etcd-servers", "http://127.0.0.1:2379"),
-            flag("bind-address", "0.0.0.0"),
+            flag("bind-address", self.layout.families().first::<&str>("0.0.0.0", "::")),
             // There is no default route to find it by.
             flag("advertise-address", self.layout.control_plane_ip()),
             flag("secure-port", 6443),
@@ -114,7 +114,7 @@ impl ControlPlane<'_> {
             flag("service-account-issuer", "https://kubernetes.default.svc.cluster.local"),
             flag("service-account-key-file", file("service-accounts.pub")?),
             flag("service-account-signing-key-file", file("service-accounts.key")?),
-            flag("service-cluster-ip-range", self.layout.service_cidr()),
+            flag("service-cluster-ip-range", joined(&self.layout.service_cidrs())),
             flag("authorization-mode", "Node,RBAC"),
             flag("enable-admission-plugins", "NodeRestriction"),
             "--allow-privileged=true".into(),

@@ -1,6 +1,6 @@
 //! Whether each part of a bed is well.
 
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use anyhow::Result;
@@ -73,7 +73,7 @@ async fn answer(layout: &Layout, kubectl: &Kubectl, name: &str) -> Result<(), St
         };
     }
     let https = |port: u16| {
-        let server = format!("https://{here}:{port}");
+        let server = format!("https://{}", layout.control_plane(port));
         async move { first_line(kubectl.run(&["--server", &server, "get", "--raw", "/healthz"]).await) }
     };
     match name {
@@ -92,10 +92,11 @@ fn first_line(answer: Result<String>) -> Result<(), String> {
 }
 
 /// A GET without TLS; these ports have none.
-async fn http(ip: Ipv4Addr, port: u16, path: &str) -> Result<(), String> {
+async fn http(ip: IpAddr, port: u16, path: &str) -> Result<(), String> {
     let ask = async {
-        let mut stream = tokio::net::TcpStream::connect((ip, port)).await?;
-        stream.write_all(format!("GET {path} HTTP/1.0\r\nHost: {ip}\r\n\r\n").as_bytes()).await?;
+        let at = SocketAddr::new(ip, port);
+        let mut stream = tokio::net::TcpStream::connect(at).await?;
+        stream.write_all(format!("GET {path} HTTP/1.0\r\nHost: {at}\r\n\r\n").as_bytes()).await?;
         let mut answer = String::new();
         stream.read_to_string(&mut answer).await?;
         std::io::Result::Ok(answer)

@@ -43,7 +43,7 @@ pub fn start(layout: &Layout, programs: &Programs, pki: &Pki, processes: &Proces
         flag("manage-nodes-with-annotation-selector", "kwok.x-k8s.io/node=fake"),
         flag("cidr", layout.kwok_cidr()),
         flag("node-lease-duration-seconds", 40),
-        flag("server-address", format!("{}:{HEALTH_PORT}", layout.control_plane_ip())),
+        flag("server-address", layout.control_plane(HEALTH_PORT)),
     ];
     processes.start(Spec { name: "kwok".into(), netns: layout.netns(), argv }).map(drop)
 }

@@ -1,9 +1,11 @@
 //! Where a test bed keeps its things, and what its parts are called.
 
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, ensure};
+
+use super::family::Families;
 
 /// The highest bed number; every number has address ranges of its own.
 pub const LAST_BED: u8 = 7;
@@ -20,6 +22,7 @@ pub struct Layout {
     bed: u8,
     state: PathBuf,
     cache: PathBuf,
+    families: Families,
 }
 
 /// Names, addresses and directories of one real node.
@@ -29,10 +32,12 @@ pub struct Node {
     pub name: String,
     /// Its network namespace, also the name of its cgroup and of its network interface's peer.
     pub netns: String,
-    /// Its address on the bed's bridge.
-    pub ip: Ipv4Addr,
-    /// The range its pods get addresses from.
-    pub pod_cidr: String,
+    /// The first of its addresses.
+    pub ip: IpAddr,
+    /// Its addresses on the bed's bridge, one a family.
+    pub ips: Vec<IpAddr>,
+    /// The ranges its pods get addresses from, one a family.
+    pub pod_cidrs: Vec<String>,
     /// Where its kubelet and containerd keep their state.
     pub dir: PathBuf,
 }
@@ -54,7 +59,17 @@ impl Layout {
             "{} is too long a path for the unix sockets in it; set XDG_STATE_HOME to a shorter directory",
             state.display()
         );
-        Ok(Self { bed, state, cache })
+        Ok(Self { bed, state, cache, families: Families::default() })
+    }
+
+    /// The same with addresses of these families.
+    pub fn with(self, families: Families) -> Self {
+        Self { families, ..self }
+    }
+
+    /// The families of its addresses.
+    pub fn families(&self) -> Families {
+        self.families
     }
 
     /// The bed's number.
@@ -132,58 +147,14 @@ impl Layout {
         self.in_state("volumes")
     }
 
-    /// An address on the bed's bridge.
-    fn address(&self, host: u8) -> Ipv4Addr {
-        Ipv4Addr::new(172, 30, 1 + self.bed, host)
-    }
-
-    /// The control plane's address.
-    pub fn control_plane_ip(&self) -> Ipv4Addr {
-        self.address(1)
-    }
-
-    /// The root network namespace's address on the bridge.
-    pub fn root_ip(&self) -> Ipv4Addr {
-        self.address(254)
-    }
-
-    /// What LoadBalancer services get, as MetalLB writes a range.
-    pub fn load_balancer_range(&self) -> String {
-        format!("{}-{}", self.address(200), self.address(239))
-    }
-
-    /// The range of ClusterIPs.
-    pub fn service_cidr(&self) -> String {
-        format!("10.{}.0.0/16", 96 + self.bed)
-    }
-
-    /// The first ClusterIP, that of service `default/kubernetes`.
-    pub fn kubernetes_ip(&self) -> Ipv4Addr {
-        Ipv4Addr::new(10, 96 + self.bed, 0, 1)
-    }
-
-    /// The ClusterIP of cluster DNS.
-    pub fn dns_ip(&self) -> Ipv4Addr {
-        Ipv4Addr::new(10, 96 + self.bed, 0, 10)
-    }
-
-    /// The range of all real nodes' pods.
-    pub fn pod_cidr(&self) -> String {
-        format!("10.{}.0.0/16", 244 + self.bed)
-    }
-
-    /// The range of addresses that kwok writes into its pods. Nothing answers there.
-    pub fn kwok_cidr(&self) -> String {
-        format!("10.{}.0.0/16", 224 + self.bed)
-    }
-
     /// Real node number `number`, from 1.
     pub fn node(&self, number: u8) -> Node {
         let name = format!("node{number}");
         Node {
             netns: format!("{}-{name}", self.prefix()),
-            ip: self.address(10 + number),
-            pod_cidr: format!("10.{}.{number}.0/24", 244 + self.bed),
+            ip: self.node_ip(number),
+            ips: self.node_ips(number),
+            pod_cidrs: self.node_pod_cidrs(number),
             dir: self.state.join(&name),
             name,
         }
@@ -226,23 +197,6 @@ mod tests {
             let layout = Layout::new(bed).unwrap();
             for name in [layout.root_link(), layout.node(MOST_NODES).netns] {
                 assert!(name.len() <= 15, "{name} is longer than an interface name may be");
-            }
-        }
-    }
-
-    #[test]
-    fn beds_share_no_address() {
-        let mut seen = std::collections::HashSet::new();
-        for bed in 0..=LAST_BED {
-            let layout = Layout::new(bed).unwrap();
-            let ranges = [
-                layout.service_cidr(),
-                layout.pod_cidr(),
-                layout.kwok_cidr(),
-                layout.control_plane_ip().to_string(),
-            ];
-            for range in ranges {
-                assert!(seen.insert(range.clone()), "{range} is used twice");
             }
         }
     }

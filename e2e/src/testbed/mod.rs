@@ -4,11 +4,13 @@
 //! node in a network namespace of its own) and five nodes of kwok for scale. [`TestBed::up`] is the door.
 
 mod addons;
+mod addresses;
 mod build;
 mod cgroups;
 mod command;
 mod control_plane;
 mod extras;
+mod family;
 mod health;
 mod images;
 mod kubectl;
@@ -35,6 +37,7 @@ use anyhow::{Context as _, Result, ensure};
 pub use rustix::process::Signal;
 
 pub use command::{command, run, run_with};
+pub use family::Families;
 pub use health::Health;
 pub use images::{Profile, SYNCER_IMAGE};
 pub use kubectl::Kubectl;
@@ -80,7 +83,7 @@ impl TestBed {
     /// # Errors
     /// Without root rights, when the bed is up with less than is wanted, or when a part does not start.
     pub async fn up(options: &Options, progress: &Progress) -> Result<(Self, Outcome)> {
-        let layout = Layout::new(options.bed)?;
+        let layout = Layout::new(options.bed)?.with(options.families.unwrap_or_default());
         let _lock = lock::exclusive(&layout.lock_file())?;
         let outcome = up::up(&layout, options, progress).await?;
         Ok((Self::open(options.bed)?, outcome))
@@ -94,6 +97,7 @@ impl TestBed {
         let layout = Layout::new(bed)?;
         let options = up::recorded(&layout)
             .context("the test bed is not up\nhint: cargo run -p e2e -- up")?;
+        let layout = layout.with(options.families.unwrap_or_default());
         Ok(Self {
             kubeconfig: layout.kubeconfig(),
             bin: layout.bin(),
@@ -145,6 +149,18 @@ impl TestBed {
     /// When it does not compile.
     pub async fn load_syncer(&self, profile: Profile) -> Result<()> {
         up::load_syncer(&self.nodes, profile).await
+    }
+
+    /// Loads the syncer's image as another bed has it.
+    ///
+    /// # Errors
+    /// When the other bed has none.
+    pub async fn load_syncer_of(&self, other: &TestBed) -> Result<()> {
+        let dir = tempfile::tempdir()?;
+        let archive = dir.path().join("image.tar");
+        let node = other.nodes.first().context("the other bed has no node")?;
+        images::export(node, SYNCER_IMAGE, &archive).await?;
+        self.load(&archive).await
     }
 
     /// Builds the syncer of this checkout and writes its image to a docker-archive. Needs no bed.

@@ -3,12 +3,14 @@
 //! Pods are routed, not bridged, so that a service's answer passes its node's connection tracking on every kernel.
 //! The root namespace has an address on the bridge and routes to pods and services; nothing leads out of the bed.
 
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, anyhow};
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 
 use super::command::{command, run, run_with};
+use super::family::Families;
 use super::layout::{Layout, Node};
 
 const BRIDGE: &str = "br0";
@@ -21,46 +23,35 @@ const NAMES: &str = "/run/netns";
 /// When one cannot be made; those made before stay, for [`remove`].
 pub async fn make(layout: &Layout, nodes: &[Node]) -> Result<()> {
     let netns = layout.netns();
-    let gateway = layout.control_plane_ip();
+    let gateways = layout.control_plane_ips();
     ip(None, &format!("netns add {netns}\n")).await?;
-    ip(
-        Some(&netns),
-        &format!("link set lo up\nlink add {BRIDGE} type bridge\naddr add {gateway}/24 dev {BRIDGE}\nlink set {BRIDGE} up\n"),
-    )
-    .await?;
-    forward(&netns)?;
+    let bridge = format!("link set lo up\nlink add {BRIDGE} type bridge\nlink set {BRIDGE} up\n");
+    ip(Some(&netns), &(bridge + &addresses(&gateways, BRIDGE))).await?;
+    forward(&netns, layout.families())?;
     for node in nodes {
-        ip(
-            None,
-            &format!(
-                "netns add {name}\nlink add {name} netns {netns} type veth peer name eth0 netns {name}\n",
-                name = node.netns
-            ),
-        )
-        .await?;
-        ip(Some(&netns), &format!("link set {} master {BRIDGE} up\n", node.netns)).await?;
-        ip(
-            Some(&node.netns),
-            &format!(
-                "link set lo up\naddr add {}/24 dev eth0\nlink set eth0 up\nroute add default via {gateway}\n{}",
-                node.ip,
-                pod_routes(nodes.iter().filter(|other| other.name != node.name))
-            ),
-        )
-        .await?;
-        forward(&node.netns)?;
+        let name = &node.netns;
+        let link = format!("link add {name} netns {netns} type veth peer name eth0 netns {name}\n");
+        ip(None, &format!("netns add {name}\n{link}")).await?;
+        ip(Some(&netns), &format!("link set {name} master {BRIDGE} up\n")).await?;
+        let mut lines = "link set lo up\nlink set eth0 up\n".to_owned();
+        lines += &addresses(&node.ips, "eth0");
+        lines.extend(gateways.iter().map(|gateway| route(default_of(gateway), gateway)));
+        lines += &pod_routes(nodes.iter().filter(|other| other.name != node.name));
+        ip(Some(name), &lines).await?;
+        forward(name, layout.families())?;
     }
     let mut routes = pod_routes(nodes.iter());
     if let Some(first) = nodes.first() {
         // Services are balanced by a node's kube-proxy; any node will do.
-        routes += &format!("route add {} via {}\n", layout.service_cidr(), first.ip);
+        let ways = layout.service_cidrs();
+        routes.extend(ways.iter().zip(&first.ips).map(|(range, via)| route(range, via)));
     }
     ip(Some(&netns), &routes).await?;
     let link = layout.root_link();
     ip(None, &format!("link add {link} type veth peer name root netns {netns}\n")).await?;
     ip(Some(&netns), &format!("link set root master {BRIDGE} up\n")).await?;
-    ip(None, &format!("addr add {}/24 dev {link}\nlink set {link} up\n{routes}", layout.root_ip()))
-        .await
+    let lines = format!("link set {link} up\n{}{routes}", addresses(&layout.root_ips(), &link));
+    ip(None, &lines).await
 }
 
 /// Lets nothing pass to or from a node, or lets it pass again. Both may be done twice.
@@ -126,14 +117,38 @@ fn file(netns: &str) -> PathBuf {
 }
 
 /// `/proc/sys/net` shows the namespace of the thread that looks.
-fn forward(netns: &str) -> Result<()> {
+fn forward(netns: &str, families: Families) -> Result<()> {
     inside(netns, || {
-        std::fs::write("/proc/sys/net/ipv4/ip_forward", "1").context("cannot turn on ip_forward")
+        for switch in families.each::<&str>("ipv4/ip_forward", "ipv6/conf/all/forwarding") {
+            std::fs::write(Path::new("/proc/sys/net").join(switch), "1")
+                .with_context(|| format!("cannot turn on {switch}"))?;
+        }
+        Ok(())
     })
 }
 
+/// Nobody else is on the bridge, so nobody is asked whether an address of IPv6 is taken.
+fn addresses(ips: &[IpAddr], link: &str) -> String {
+    let line = |ip: &IpAddr| match ip {
+        IpAddr::V4(ip) => format!("addr add {ip}/24 dev {link}\n"),
+        IpAddr::V6(ip) => format!("addr add {ip}/64 dev {link} nodad\n"),
+    };
+    ips.iter().map(line).collect()
+}
+
 fn pod_routes<'a>(nodes: impl Iterator<Item = &'a Node>) -> String {
-    nodes.map(|node| format!("route add {} via {}\n", node.pod_cidr, node.ip)).collect()
+    nodes
+        .flat_map(|node| node.pod_cidrs.iter().zip(&node.ips))
+        .map(|(range, via)| route(range, via))
+        .collect()
+}
+
+fn default_of(gateway: &IpAddr) -> &'static str {
+    if gateway.is_ipv4() { "0.0.0.0/0" } else { "::/0" }
+}
+
+fn route(range: &str, via: &IpAddr) -> String {
+    format!("route add {range} via {via}\n")
 }
 
 /// Runs lines of `ip` commands, in a namespace or in the root one.

@@ -1,5 +1,6 @@
 //! A real node: containerd, kubelet and kube-proxy in a network namespace, pods in a cgroup of the node's own.
 
+use std::net::SocketAddr;
 use std::path::Path;
 use std::time::Duration;
 
@@ -8,6 +9,7 @@ use serde_json::json;
 
 use super::cgroups;
 use super::control_plane::{flag, text};
+use super::family::joined;
 use super::images::Seed;
 use super::layout::{Layout, Node};
 use super::pki::Pki;
@@ -71,7 +73,7 @@ impl Nodes<'_> {
                 flag("kubeconfig", text(&self.pki.file(&format!("{}.kubeconfig", node.name)))?),
                 flag("root-dir", text(&node.dir.join("kubelet"))?),
                 flag("hostname-override", &node.name),
-                flag("node-ip", node.ip),
+                flag("node-ip", joined(&node.ips)),
             ],
         )?;
         start(
@@ -79,13 +81,13 @@ impl Nodes<'_> {
             vec![
                 flag("kubeconfig", text(&self.pki.file("kube-proxy.kubeconfig"))?),
                 flag("hostname-override", &node.name),
-                flag("cluster-cidr", self.layout.pod_cidr()),
+                flag("cluster-cidr", joined(&self.layout.pod_cidrs())),
                 flag("proxy-mode", "nftables"),
                 // Limits of the machine, which a bed leaves as they are.
                 flag("conntrack-max-per-core", 0),
                 flag("conntrack-tcp-timeout-established", 0),
                 flag("conntrack-tcp-timeout-close-wait", 0),
-                flag("healthz-bind-address", format!("{}:{PROXY_HEALTH_PORT}", node.ip)),
+                flag("healthz-bind-address", SocketAddr::new(node.ip, PROXY_HEALTH_PORT)),
             ],
         )
         .map(drop)
@@ -110,6 +112,10 @@ impl Nodes<'_> {
     }
 
     fn pod_network(&self, node: &Node) -> serde_json::Value {
+        let ranges: Vec<_> =
+            node.pod_cidrs.iter().map(|range| json!([{ "subnet": range }])).collect();
+        let everything = self.layout.families().each::<&str>("0.0.0.0/0", "::/0");
+        let routes: Vec<_> = everything.iter().map(|range| json!({ "dst": range })).collect();
         json!({
             "cniVersion": "0.4.0",
             "name": pod_network_name(self.layout),
@@ -119,8 +125,8 @@ impl Nodes<'_> {
                     "ipMasq": false,
                     "ipam": {
                         "type": "host-local",
-                        "ranges": [[{ "subnet": node.pod_cidr }]],
-                        "routes": [{ "dst": "0.0.0.0/0" }],
+                        "ranges": ranges,
+                        "routes": routes,
                         "dataDir": node.dir.join("ipam"),
                     },
                 },

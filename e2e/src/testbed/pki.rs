@@ -30,17 +30,15 @@ impl Pki {
     /// # Errors
     /// When a file cannot be written.
     pub fn make(layout: &Layout, nodes: &[Node]) -> Result<Self> {
-        let pki = Self {
-            dir: layout.pki(),
-            server: format!("https://{}:6443", layout.control_plane_ip()),
-        };
+        let pki =
+            Self { dir: layout.pki(), server: format!("https://{}", layout.control_plane(6443)) };
         std::fs::create_dir_all(&pki.dir)?;
         let ca = pki.authority("ca", "testbed-ca")?;
         // The front proxy has an authority of its own: no client certificate of the first may pass as one.
         let front = pki.authority("front-proxy-ca", "testbed-front-proxy-ca")?;
-        let ip = IpAddr::V4(layout.control_plane_ip());
         let names = ["kubernetes", "kubernetes.default", "kubernetes.default.svc", "localhost"];
-        let ips = [ip, IpAddr::V4(layout.kubernetes_ip()), IpAddr::from([127, 0, 0, 1])];
+        let mut ips = layout.control_plane_ips();
+        ips.extend([layout.kubernetes_ip(), IpAddr::from([127, 0, 0, 1])]);
         pki.leaf(
             &ca,
             "control-plane",
@@ -74,7 +72,7 @@ impl Pki {
         for node in nodes {
             let user = format!("system:node:{}", node.name);
             let subject = Subject { name: &user, group: Some("system:nodes") };
-            pki.leaf(&ca, &node.name, subject, &[&node.name], &[IpAddr::V4(node.ip)])?;
+            pki.leaf(&ca, &node.name, subject, &[&node.name], &node.ips)?;
             pki.kubeconfig(&node.name)?;
         }
         let tokens = KeyPair::generate()?;

@@ -6,6 +6,7 @@ use anyhow::{Context as _, Result, bail};
 use serde::{Deserialize, Serialize};
 
 use super::control_plane::ControlPlane;
+use super::family::Families;
 use super::images::{self, Image, Profile, Seed};
 use super::kubectl::Kubectl;
 use super::layout::{Layout, MOST_NODES, Node};
@@ -25,6 +26,9 @@ pub struct Options {
     pub nodes: u8,
     /// Whether services of type LoadBalancer get addresses.
     pub load_balancer: bool,
+    /// Which families of addresses there are. Nothing: those of the bed that is up, and IPv4 in a new one.
+    #[serde(default)]
+    pub families: Option<Families>,
     /// How to compile the syncer, whose image is loaded into the nodes; nothing leaves it out.
     #[serde(skip)]
     pub syncer: Option<Profile>,
@@ -32,7 +36,13 @@ pub struct Options {
 
 impl Default for Options {
     fn default() -> Self {
-        Self { bed: 0, nodes: 2, load_balancer: false, syncer: Some(Profile::Release) }
+        Self {
+            bed: 0,
+            nodes: 2,
+            load_balancer: false,
+            families: None,
+            syncer: Some(Profile::Release),
+        }
     }
 }
 
@@ -98,6 +108,13 @@ async fn keep(
             "the test bed is up with {} nodes{}, which is not enough\nhint: cargo run -p e2e -- down",
             recorded.nodes,
             if recorded.load_balancer { " and a load balancer" } else { "" }
+        );
+    }
+    let families = recorded.families.unwrap_or_default();
+    if wanted.families.is_some_and(|wanted| wanted != families) {
+        bail!(
+            "test bed {bed} is up with other families of addresses\nhint: cargo run -p e2e -- --bed {bed} down",
+            bed = wanted.bed
         );
     }
     if processes.revive(progress)? == 0 {

@@ -72,7 +72,7 @@ pub async fn actionlint() -> Result<()> {
 /// The host cluster, as the suite wants it.
 pub async fn host(bed: u8, all: bool, progress: &Progress) -> Result<(TestBed, Outcome)> {
     let nodes = selection(all).nodes();
-    let options = Options { bed, nodes, load_balancer: true, syncer: None };
+    let options = Options { bed, nodes, load_balancer: true, families: None, syncer: None };
     // What a machine that was just started may trip over is not what is verified here; `up` cleans up and begins anew.
     match TestBed::up(&options, progress).await {
         Err(error) => progress.note(&format!("the host cluster did not start: {error:#}")),

@@ -59,6 +59,10 @@ fn strangers() -> Vec<Party> {
         Party::pod("host dns", "kube-system", &[("k8s-app", "kube-dns")], "10.244.1.6"),
         Party::outside("host api", "192.168.1.10"),
         Party::outside("cloud metadata", "169.254.169.254"),
+        Party::outside("cloud metadata of IPv6", "fd00:ec2::254"),
+        Party::outside("cloud metadata behind NAT64", "64:ff9b::a9fe:a9fe"),
+        Party::outside("link of IPv6", "fe80::1"),
+        Party::outside("client of IPv6", "2001:db8::9"),
         Party::outside("client", "203.0.113.9"),
     ]
 }
@@ -97,7 +101,7 @@ fn needed(from: &str, to: &str, port: Port) -> bool {
         // The API and the kubelet API, by which metrics are read.
         (from, "plane") if WORKLOADS.contains(&from) => to_api,
         // The internet.
-        (from, "client") if WORKLOADS.contains(&from) => true,
+        (from, "client" | "client of IPv6") if WORKLOADS.contains(&from) => true,
         // Names that the virtual cluster does not know.
         ("dns", _) if outside => dns,
         // The host's API server, wherever it is.
@@ -137,7 +141,7 @@ fn what_is_needed_passes_and_nothing_else() {
         }
     }
     assert!(wrong.is_empty(), "{wrong:#?}");
-    assert_eq!(asked, (4 * 13 + 4 * 9) * PORTS.len());
+    assert_eq!(asked, (4 * 17 + 4 * 13) * PORTS.len());
 }
 
 /// While it sleeps, the API server's Service leads there.
@@ -236,10 +240,29 @@ fn owners_add_rules_of_their_own() {
     let closed = policies(&own("workload: {publicEgress: {enabled: false}}"));
     assert!(!may_talk(&closed, web, to("client"), ("TCP", 443)));
     assert!(may_talk(&closed, dns, to("host dns"), ("UDP", 53)));
+    let six = to("client of IPv6");
+    assert!(!may_talk(&closed, web, six, ("TCP", 443)));
+    let narrowed = policies(&own("workload: {publicEgress: {cidr: 203.0.113.0/24}}"));
+    assert!(
+        may_talk(&narrowed, web, to("client"), ("TCP", 443))
+            && !may_talk(&narrowed, web, six, ("TCP", 443)),
+        "who names addresses of IPv4 gets no others"
+    );
+    let only_six = policies(&own(
+        "workload: {publicEgress: {cidr: '', ipv6: {enabled: true, cidr: '2001:db8::/32', except: []}}}",
+    ));
+    assert!(
+        may_talk(&only_six, web, six, ("TCP", 443))
+            && !may_talk(&only_six, web, to("client"), ("TCP", 443))
+            && !may_talk(&only_six, web, &Party::outside("other", "2001:db9::1"), ("TCP", 443))
+    );
+    let nothing = policies(&own("workload: {publicEgress: {cidr: '', ipv6: {cidr: ''}}}"));
+    assert!(!may_talk(&nothing, web, six, ("TCP", 443)), "no address is not every address");
     let some = policies(&own(
         "outgoingConnections: {ipBlock: {cidr: 203.0.113.0/24, except: [203.0.113.8/30]}}",
     ));
     assert!(!may_talk(&some, web, to("client"), ("TCP", 443)));
+    assert!(!may_talk(&some, web, six, ("TCP", 443)));
     assert!(may_talk(&some, web, &Party::outside("allowed", "203.0.113.1"), ("TCP", 443)));
     assert!(!may_talk(&some, web, &Party::outside("beyond", "198.51.100.1"), ("TCP", 443)));
     let resolver = Party::outside("resolver", "192.168.1.53");

@@ -18,6 +18,7 @@ mod examples;
 mod exports;
 mod expose;
 mod extensions;
+mod families;
 mod faults;
 mod idle;
 mod in_cluster;
@@ -117,6 +118,8 @@ pub fn all() -> Vec<Promise> {
         replication::VOLUME,
         available::ETCD,
         available::DATABASE,
+        families::DUAL,
+        families::IPV6,
     ]
 }
 

@@ -76,6 +76,17 @@ pub async fn load(node: &Node, archive: &Path) -> Result<()> {
         .with_context(|| format!("cannot load {} into {}", archive.display(), node.name))
 }
 
+/// Writes an image that a running node has to an archive.
+///
+/// # Errors
+/// When it has none of that name, or its containerd is down.
+pub async fn export(node: &Node, image: &str, archive: &Path) -> Result<()> {
+    let mut ctr = command("ctr");
+    ctr.arg("--address").arg(node.containerd_socket());
+    ctr.args(["--namespace", "k8s.io", "images", "export"]).arg(archive).arg(image);
+    run(&mut ctr).await.map(drop).with_context(|| format!("cannot take {image} from {}", node.name))
+}
+
 async fn import(socket: &Path, archive: &Path) -> Result<()> {
     run(command("ctr")
         .arg("--address")
