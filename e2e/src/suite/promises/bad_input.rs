@@ -7,12 +7,16 @@ use serde_json::json;
 
 use crate::suite::home::Home;
 use crate::suite::said::Said;
-use crate::suite::{Company, Promise, kind, world::World};
+use crate::suite::{Company, Fits, Promise, Setting, kind, world::World};
 
 pub const PROMISE: Promise = Promise {
     name: "bad-input-is-explained",
     about: "what cannot work is refused before anything is made, with the reason, what to do, and an exit code that scripts can tell apart",
     company: Company::Any,
+    fits: Fits::AllBut(
+        &[Setting::EtcdHa, Setting::Postgresql, Setting::Mysql],
+        "a mistake with SQLite is none there",
+    ),
     run: |world| Box::pin(run(world)),
 };
 

@@ -9,12 +9,13 @@ use serde_json::{Value, json};
 use crate::suite::holds::holds;
 use crate::suite::space::{Space, condition, text};
 use crate::suite::virtual_cluster::{VirtualCluster, Wish};
-use crate::suite::{Company, Promise, kind, sample, world::World};
+use crate::suite::{Company, Fits, Promise, kind, sample, world::World};
 
 pub const PROMISE: Promise = Promise {
     name: "a-scheduler-inside-places-pods",
     about: "with a scheduler inside, labels and taints of virtual nodes decide where pods run, pods that fit nowhere stay off the host and say why, claims wait for their pod, and preemption works",
     company: Company::Any,
+    fits: Fits::All,
     run: |world| Box::pin(run(world)),
 };
 
