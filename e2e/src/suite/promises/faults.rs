@@ -6,7 +6,7 @@ use anyhow::{Result, ensure};
 use rustix::process::Signal;
 
 use crate::suite::holds::{holds, stays};
-use crate::suite::kind::Kind;
+use crate::suite::kind;
 use crate::suite::space::text;
 use crate::suite::virtual_cluster::VirtualCluster;
 use crate::suite::{Company, Fits, Promise, Setting, agreement, trouble, world::World};
@@ -149,11 +149,11 @@ async fn host_follows(world: &World, cluster: &VirtualCluster) -> Result<()> {
             .await?;
         holds("the host's endpoint slices follow their Services", || async {
             let selector = format!("kubernetes.io/service-name={probe},round={round}");
-            let slices = space.list(Kind::ENDPOINT_SLICES, &selector).await?;
+            let slices = space.list(kind::ENDPOINT_SLICES, &selector).await?;
             ensure!(!slices.is_empty(), "{probe} has no slice of round {round}");
             Ok(())
         })
         .await?;
     }
-    space.delete(Kind::SERVICES, &probe).await
+    space.delete(kind::SERVICES, &probe).await
 }
