@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use anyhow::{Context as _, Result};
 use clap::Args;
 use e2e::checkout;
-use e2e::suite::{self, Selection, Tally};
+use e2e::suite::{self, Fits, Selection, Setting, Tally};
 use e2e::testbed::{Options, Profile, Progress, TestBed};
 
 /// Which promises, and how.
@@ -21,6 +21,12 @@ pub struct Suite {
     /// Try those that take long too
     #[arg(long)]
     all: bool,
+    /// What virtual clusters are made with
+    #[arg(long, value_enum, default_value_t = Setting::Sqlite)]
+    setting: Setting,
+    /// Try the smoke set only
+    #[arg(long)]
+    smoke: bool,
     /// How many at a time
     #[arg(long, default_value_t = 3)]
     jobs: usize,
@@ -34,12 +40,15 @@ pub struct Suite {
 
 /// `suite`: exits with 1 when a promise is broken.
 pub async fn run(bed: u8, args: Suite) -> Result<ExitCode> {
-    let selection = Selection { words: args.filters, long: args.all, jobs: args.jobs };
+    let selection = Selection {
+        words: args.filters,
+        long: args.all,
+        setting: args.setting,
+        smoke: args.smoke,
+        jobs: args.jobs,
+    };
     if args.list {
-        for promise in selection.promises() {
-            let long = if promise.company.takes_long() { " (long)" } else { "" };
-            say(&format!("{}{long}\n    {}", promise.name, promise.about));
-        }
+        list(&selection);
         return Ok(ExitCode::SUCCESS);
     }
     let progress = Progress::new();
@@ -53,6 +62,22 @@ pub async fn run(bed: u8, args: Suite) -> Result<ExitCode> {
     let vcluster = progress.step("building vcluster", checkout::vcluster()).await?;
     let tally = suite::run(testbed, vcluster, &selection, evidence()?).await?;
     Ok(summary(tally))
+}
+
+fn list(selection: &Selection) {
+    for promise in selection.promises() {
+        let long = if promise.company.takes_long() { " (long)" } else { "" };
+        say(&format!("{}{long}\n    {}", promise.name, promise.about));
+        match promise.fits {
+            Fits::Smoke => say("    tried in every setting"),
+            Fits::All => {}
+            Fits::AllBut(others, why) => {
+                let others: Vec<String> = others.iter().map(ToString::to_string).collect();
+                say(&format!("    not with {}: {why}", others.join(", ")));
+            }
+            Fits::Default(why) => say(&format!("    with the default only: {why}")),
+        }
+    }
 }
 
 /// The host that the suite wants: as many real nodes as the promises take, and addresses for load balancers.

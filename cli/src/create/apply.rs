@@ -15,7 +15,7 @@ use crate::lifecycle::scale;
 use crate::namespace;
 use crate::progress::{self, Need, Progress};
 
-/// How long a namespace that is being deleted may take.
+/// How long a namespace that is being deleted may take at most.
 const NAMESPACE_PATIENCE: Duration = Duration::from_secs(120);
 
 /// Makes the namespace, runs helm, waits and connects. Answers the exit code.
@@ -38,7 +38,8 @@ pub async fn apply(
     app.interrupt.advise(format!("`{again}` goes on, `{undo}` cleans up"));
 
     if plan.make_namespace {
-        make_namespace(app, host, namespace, plan.await_namespace).await?;
+        let gone = deadline.min(Instant::now() + NAMESPACE_PATIENCE);
+        make_namespace(app, host, namespace, plan.await_namespace.then_some(gone)).await?;
     }
     if let Some(revision) = &plan.mend {
         release::forget(host, namespace, revision).await?;
@@ -94,11 +95,12 @@ pub async fn apply(
     code.map_err(|error| progress::after(error, options.timeout))
 }
 
-async fn make_namespace(app: &App, host: &Host, name: &str, wait: bool) -> Result<()> {
+/// Makes the namespace; with `gone`, after the old one of that name, which has until then to go.
+async fn make_namespace(app: &App, host: &Host, name: &str, gone: Option<Instant>) -> Result<()> {
     let mut step = app.ui.step(format!("Creating namespace {name}"));
-    if wait {
+    if let Some(gone) = gone {
         step.note("waiting for the old namespace of that name to go");
-        namespace::until_gone(host, name, &mut step, Instant::now() + NAMESPACE_PATIENCE).await?;
+        namespace::until_gone(host, name, &mut step, gone).await?;
     }
     namespace::make(host, name).await?;
     step.done_as(format!("Namespace {name} created"));

@@ -1,6 +1,7 @@
 //! The order of events: what is set up, measured, and taken down again.
 
 use std::io::Write as _;
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
@@ -17,6 +18,7 @@ use super::virtual_cluster::{self, Startup, VirtualCluster};
 use super::{idle, requests, rows};
 use crate::checkout;
 use crate::suite::home::{Home, Tools};
+use crate::suite::setting::Scenery;
 use crate::testbed::{self, Outcome, Profile, Progress, TestBed};
 
 /// The virtual cluster that is measured.
@@ -54,7 +56,7 @@ pub async fn run(bed: u8, options: &Options) -> Result<()> {
         progress.note("the bed was up: what is measured is the syncer's image as it was loaded there (see `image`)");
     }
     let dir = tempfile::Builder::new().prefix("vcluster-bench-").tempdir()?;
-    let tools = Tools { vcluster, bin: bed.bin.clone() };
+    let tools = Tools { vcluster, bin: bed.bin.clone(), scenery: Arc::new(Scenery::plain()) };
     let home = Home::make(dir.path().to_owned(), &bed.kubeconfig, &tools)?;
     let host = Api::open(&bed.kubeconfig).await?;
     let stage = Stage { bed: bed.clone(), host, home, cluster: None, null: None };

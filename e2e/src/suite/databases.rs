@@ -1,4 +1,4 @@
-//! Debian's database servers, beside the host cluster: started for one promise, stopped with it.
+//! Debian's database servers, beside the host cluster: started for one promise or one setting, stopped with it.
 
 use std::net::{IpAddr, SocketAddr, TcpListener};
 use std::os::unix::fs::{PermissionsExt as _, chown};
@@ -15,7 +15,7 @@ use crate::testbed::{command, run};
 
 /// Servers refuse to run as root. Debian's `nobody`.
 const USER: u32 = 65534;
-/// The database, the user and the password.
+/// The user and the password.
 const WORD: &str = "kine";
 
 /// Which server.
@@ -28,9 +28,10 @@ pub enum Engine {
 }
 
 /// A server that takes only TLS. It ends when this is dropped.
+#[derive(Debug)]
 pub struct Server {
-    /// How kine finds it and logs in.
-    pub data_source: String,
+    engine: Engine,
+    address: SocketAddr,
     /// The authority that signed its certificate, as PEM text.
     pub authority: String,
     _process: Child,
@@ -67,10 +68,8 @@ impl Server {
             Engine::MySql => mysql(files.path(), address, port).await?,
         };
         let server = Self {
-            data_source: match engine {
-                Engine::PostgreSql => format!("postgres://{WORD}:{WORD}@{at}/{WORD}"),
-                Engine::MySql => format!("mysql://{WORD}:{WORD}@tcp({at})/{WORD}"),
-            },
+            engine,
+            address: at,
             authority: authority.certificate,
             _process: process,
             _files: files,
@@ -80,6 +79,24 @@ impl Server {
         })
         .await?;
         Ok(server)
+    }
+
+    /// How kine finds a database of it and logs in, when it is told the authority too.
+    pub fn data_source(&self, database: &str) -> String {
+        let address = self.address;
+        match self.engine {
+            Engine::PostgreSql => format!("postgres://{WORD}:{WORD}@{address}/{database}"),
+            Engine::MySql => format!("mysql://{WORD}:{WORD}@tcp({address})/{database}"),
+        }
+    }
+
+    /// The same for one that is not told the authority: encrypted, and whoever answers is believed.
+    pub fn encrypted(&self, database: &str) -> String {
+        let wish = match self.engine {
+            Engine::PostgreSql => "sslmode=require",
+            Engine::MySql => "tls=skip-verify",
+        };
+        format!("{}?{wish}", self.data_source(database))
     }
 }
 
@@ -94,6 +111,8 @@ async fn postgres(files: &Path, address: IpAddr, port: u16) -> Result<Child> {
     let mut postgres = program("postgres", "postgresql")?;
     postgres.arg("-D").arg(&data).arg("-k").arg(files);
     postgres.args(["-h", &address.to_string(), "-p", &port.to_string()]);
+    // A kine has up to a dozen, and a suite several kines.
+    postgres.args(["-c", "max_connections=400"]);
     for (name, file) in [("ssl_cert_file", "server.crt"), ("ssl_key_file", "server.key")] {
         postgres.arg("-c").arg(format!("{name}={}", files.join(file).display()));
     }
@@ -106,14 +125,15 @@ const MYSQL_USER: &str =
 
 async fn mysql(files: &Path, address: IpAddr, port: u16) -> Result<Child> {
     let data = files.join("data");
-    let mut install = program("mariadb-install-db", "mariadb-server")?;
+    let mut install = program("mariadb-install-db", "mariadb-server-core")?;
     install.args(["--no-defaults", "--skip-test-db", "--auth-root-authentication-method=normal"]);
     run(install.arg(format!("--datadir={}", data.display()))).await?;
-    let mut mariadbd = program("mariadbd", "mariadb-server")?;
+    let mut mariadbd = program("mariadbd", "mariadb-server-core")?;
     mariadbd.args([
         "--no-defaults",
         &format!("--bind-address={address}"),
         &format!("--port={port}"),
+        "--max-connections=400",
     ]);
     for (name, file) in [
         ("datadir", "data"),

@@ -10,6 +10,7 @@ use serde_json::Value;
 use tokio::process::Command;
 
 use super::said::Said;
+use super::setting::Scenery;
 use crate::testbed::command;
 
 /// The programs that every user has.
@@ -19,6 +20,8 @@ pub struct Tools {
     pub vcluster: PathBuf,
     /// A folder with kubectl and helm.
     pub bin: PathBuf,
+    /// What they make virtual clusters with.
+    pub scenery: Arc<Scenery>,
 }
 
 /// A user with a home of their own. Nothing of the developer's environment gets in.
@@ -75,10 +78,17 @@ impl Home {
         command
     }
 
-    /// Our program as this user runs it.
+    /// Our program as this user runs it. What it creates is made as the setting wants it.
     pub fn vcluster(&self, args: &[&str]) -> Command {
         let mut command = self.command(&self.tools.vcluster);
-        command.args(args);
+        match args {
+            ["create", rest @ ..] => {
+                let name = rest.iter().find(|word| !word.starts_with('-')).unwrap_or(&"");
+                // Before the rest, which may end the options with `--`.
+                command.arg("create").args(self.tools.scenery.arguments(name)).args(rest)
+            }
+            _ => command.args(args),
+        };
         command
     }
 

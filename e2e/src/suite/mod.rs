@@ -22,6 +22,7 @@ mod promises;
 mod runner;
 pub mod said;
 pub mod sample;
+pub mod setting;
 pub mod space;
 mod trouble;
 pub mod virtual_cluster;
@@ -32,12 +33,14 @@ use std::sync::Arc;
 
 use anyhow::{Result, ensure};
 
-pub use promise::{Company, Promise};
+pub use promise::{Company, Fits, Promise};
 pub use promises::all;
 pub use runner::Tally;
+pub use setting::Setting;
 
 use crate::testbed::TestBed;
 use home::Tools;
+use setting::Scenery;
 use world::Stage;
 
 /// What to run.
@@ -47,6 +50,10 @@ pub struct Selection {
     pub words: Vec<String>,
     /// Whether those that take long are tried too, which they are when they are named in full.
     pub long: bool,
+    /// What virtual clusters are made with.
+    pub setting: Setting,
+    /// Whether only the smoke set is tried.
+    pub smoke: bool,
     /// How many at a time.
     pub jobs: usize,
 }
@@ -56,7 +63,8 @@ impl Selection {
     pub fn promises(&self) -> Vec<Promise> {
         all()
             .into_iter()
-            .filter(|promise| promise.matches(&self.words))
+            .filter(|promise| promise.matches(&self.words) && promise.fits(self.setting))
+            .filter(|promise| !self.smoke || promise.fits == Fits::Smoke)
             .filter(|promise| {
                 self.long
                     || !promise.company.takes_long()
@@ -85,11 +93,14 @@ pub async fn run(
     let promises = selection.promises();
     ensure!(
         !promises.is_empty(),
-        "no promise is called like {:?}\nhint: cargo run -p e2e -- suite --list",
+        "no promise that fits in the setting {} is called like {:?}\nhint: cargo run -p e2e -- suite --list",
+        selection.setting,
         selection.words
     );
     let homes = tempfile::Builder::new().prefix("vcluster-suite-").tempdir()?;
-    let tools = Tools { vcluster, bin: bed.bin.clone() };
+    let scenery = Arc::new(Scenery::put_up(selection.setting, bed.layout.root_ip()).await?);
+    let tools = Tools { vcluster, bin: bed.bin.clone(), scenery };
     let stage = Arc::new(Stage::new(bed, tools, homes.path().to_owned()).await?);
+    let evidence = evidence.join(selection.setting.to_string());
     Ok(runner::run(&stage, &promises, selection.jobs, &evidence).await)
 }

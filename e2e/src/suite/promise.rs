@@ -4,6 +4,7 @@ use std::pin::Pin;
 
 use anyhow::Result;
 
+use super::setting::Setting;
 use super::world::World;
 
 /// A trial that is under way.
@@ -18,6 +19,8 @@ pub struct Promise {
     pub about: &'static str,
     /// What may run beside it.
     pub company: Company,
+    /// The settings in which it makes sense.
+    pub fits: Fits,
     /// Tries it. Whatever was made through the world is removed afterwards.
     pub run: fn(World) -> Trial,
 }
@@ -42,7 +45,29 @@ impl Company {
     }
 }
 
+/// The settings in which a promise makes sense.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fits {
+    /// All, and it is one of the few that are tried in each whenever anything is.
+    Smoke,
+    /// All.
+    All,
+    /// All but these, and why.
+    AllBut(&'static [Setting], &'static str),
+    /// The default only, and why.
+    Default(&'static str),
+}
+
 impl Promise {
+    /// Whether it makes sense in a setting.
+    pub fn fits(&self, setting: Setting) -> bool {
+        match self.fits {
+            Fits::Smoke | Fits::All => true,
+            Fits::AllBut(others, _) => !others.contains(&setting),
+            Fits::Default(_) => setting == Setting::Sqlite,
+        }
+    }
+
     /// Whether one of the words is part of its name; no words mean all promises.
     pub fn matches(&self, words: &[String]) -> bool {
         words.is_empty() || words.iter().any(|word| self.name.contains(word.as_str()))

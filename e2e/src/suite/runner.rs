@@ -89,11 +89,11 @@ impl Runner {
             problem =
                 Some(problem.map_or_else(|| lines.clone(), |first| format!("{first}\n{lines}")));
         }
+        let name = format!("[{}] {}", self.stage.setting(), promise.name);
         match &problem {
-            None => say(&format!("ok      {} ({took:.1} s)", promise.name)),
+            None => say(&format!("ok      {name} ({took:.1} s)")),
             Some(problem) => say(&format!(
-                "FAILED  {} ({took:.1} s)\n        promised: {}\n{}\n{seen}",
-                promise.name,
+                "FAILED  {name} ({took:.1} s)\n        promised: {}\n{}\n{seen}",
                 promise.about,
                 indented(problem)
             )),

@@ -12,6 +12,7 @@ use super::cluster::Cluster;
 use super::holds::holds;
 use super::home::{Home, Tools};
 use super::kind;
+use super::setting::Setting;
 use super::space::Space;
 use super::virtual_cluster::{VirtualCluster, Wish};
 use crate::testbed::TestBed;
@@ -57,6 +58,11 @@ impl Stage {
         self.common.get()
     }
 
+    /// What virtual clusters are made with.
+    pub fn setting(&self) -> Setting {
+        self.tools.scenery.setting
+    }
+
     /// A name that nothing else on the host has.
     fn name(&self, hint: &str) -> String {
         format!("{hint}-{}{}", self.tag, self.count.fetch_add(1, Ordering::Relaxed))
@@ -93,6 +99,11 @@ impl World {
     /// The test bed.
     pub fn bed(&self) -> &TestBed {
         &self.stage.bed
+    }
+
+    /// What virtual clusters are made with.
+    pub fn setting(&self) -> Setting {
+        self.stage.setting()
     }
 
     /// The host cluster.

@@ -5,7 +5,7 @@ use std::process::Stdio;
 
 use anyhow::{Context as _, Result, ensure};
 use e2e::checkout;
-use e2e::suite::{self, Selection, Tally};
+use e2e::suite::{self, Selection, Setting, Tally};
 use e2e::testbed::{Options, Outcome, Profile, Progress, TestBed, command};
 use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::process::Command;
@@ -71,7 +71,7 @@ pub async fn actionlint() -> Result<()> {
 
 /// The host cluster, as the suite wants it.
 pub async fn host(bed: u8, all: bool, progress: &Progress) -> Result<(TestBed, Outcome)> {
-    let nodes = selection(all).nodes();
+    let nodes = selection(all, Setting::Sqlite).nodes();
     let options = Options { bed, nodes, load_balancer: true, families: None, syncer: None };
     // What a machine that was just started may trip over is not what is verified here; `up` cleans up and begins anew.
     match TestBed::up(&options, progress).await {
@@ -101,10 +101,16 @@ pub async fn demo(testbed: &TestBed, vcluster: &Path) -> Result<()> {
     Demo::new(testbed, vcluster)?.show().await
 }
 
-/// The end-to-end suite.
-pub async fn suite(testbed: TestBed, vcluster: PathBuf, all: bool) -> Result<Tally> {
-    let selection = selection(all);
-    suite::run(testbed, vcluster, &selection, crate::promises::evidence()?).await
+/// The end-to-end suite with one setting.
+pub async fn suite(
+    testbed: &TestBed,
+    vcluster: &Path,
+    all: bool,
+    setting: Setting,
+) -> Result<Tally> {
+    let selection = selection(all, setting);
+    let evidence = crate::promises::evidence()?;
+    suite::run(testbed.clone(), vcluster.to_owned(), &selection, evidence).await
 }
 
 /// Runs a command that speaks for itself.
@@ -133,8 +139,10 @@ async fn counted(cargo: &mut Command) -> Result<Tally> {
     Ok(tally)
 }
 
-fn selection(all: bool) -> Selection {
-    Selection { words: Vec::new(), long: all, jobs: JOBS }
+/// All with the default, and as much of it with another setting as there is time for.
+fn selection(all: bool, setting: Setting) -> Selection {
+    let smoke = setting != Setting::Sqlite && !all;
+    Selection { words: Vec::new(), long: all, setting, smoke, jobs: JOBS }
 }
 
 /// `test result: ok. 12 passed; 0 failed; ...`

@@ -14,13 +14,14 @@ use crate::suite::runner::say;
 use crate::suite::space::{condition, text};
 use crate::suite::trouble::befalls;
 use crate::suite::virtual_cluster::{VirtualCluster, Wish};
-use crate::suite::{Company, Promise, kind, processes, sample, world::World};
+use crate::suite::{Company, Fits, Promise, kind, processes, sample, world::World};
 use crate::testbed::Node;
 
 pub const ETCD: Promise = Promise {
     name: "any-pod-or-node-may-go",
     about: "with three control planes and three members of etcd on three nodes, the leading syncer may hang, its API server too, each pod be lost in turn and then a node, under load: no acknowledged write is lost, nothing on the host is duplicated or orphaned, another syncer leads within 5 s",
     company: Company::NobodyForLong,
+    fits: Fits::Default("it chooses its store"),
     run: |world| Box::pin(etcd(world)),
 };
 
@@ -28,6 +29,7 @@ pub const DATABASE: Promise = Promise {
     name: "control-planes-share-a-database",
     about: "with three control planes on one PostgreSQL, the leading syncer may hang, its way to the database too, and each pod be lost in turn, under load: no acknowledged write is lost, nothing on the host is duplicated or orphaned, another syncer leads within 5 s",
     company: Company::NobodyForLong,
+    fits: Fits::Default("it chooses its store"),
     run: |world| Box::pin(database(world)),
 };
 

@@ -11,12 +11,13 @@ use crate::suite::said::Said;
 use crate::suite::space::text;
 use crate::suite::virtual_cluster::{VirtualCluster, Wish};
 use crate::suite::world::{self, World};
-use crate::suite::{Company, Promise, kind, sample};
+use crate::suite::{Company, Fits, Promise, Setting, kind, sample};
 
 pub const PROMISE: Promise = Promise {
     name: "certificates-are-made-anew-on-demand",
     about: "`certs rotate` renews certificates under the same authorities, and kubeconfigs stay good; `certs rotate-ca` replaces the authorities, and kubeconfigs are void; pods on the host run on",
     company: Company::Any,
+    fits: Fits::AllBut(&[Setting::EtcdHa], "with etcd it is a promise of its own"),
     run: |world| Box::pin(run(world)),
 };
 
@@ -24,6 +25,7 @@ pub const ETCD: Promise = Promise {
     name: "certificates-are-made-anew-beside-etcd",
     about: "`certs rotate` and `certs rotate-ca` with an etcd of the chart's own, of one member and of three with as many control planes: etcd goes on under its own authority, nothing is lost, and it can be restarted afterwards",
     company: Company::NobodyForLong,
+    fits: Fits::Default("it chooses its store"),
     run: |world| Box::pin(beside_etcd(world)),
 };
 

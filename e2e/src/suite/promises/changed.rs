@@ -4,12 +4,13 @@ use anyhow::{Result, ensure};
 use serde_json::Value;
 
 use crate::checkout;
-use crate::suite::{Company, Promise, kind, world::World};
+use crate::suite::{Company, Fits, Promise, kind, world::World};
 
 pub const PROMISE: Promise = Promise {
     name: "another-store-is-refused",
     about: "changing the distribution or the store of a virtual cluster is refused by `create --upgrade` and by the chart itself, both with the way out; nothing is touched",
     company: Company::Any,
+    fits: Fits::Default("it begins with the default"),
     run: |world| Box::pin(run(world)),
 };
 

@@ -5,12 +5,13 @@ use serde_json::json;
 
 use crate::suite::holds::holds;
 use crate::suite::space::text;
-use crate::suite::{Company, Promise, kind, sample, world::World};
+use crate::suite::{Company, Fits, Promise, kind, sample, world::World};
 
 pub const PROMISE: Promise = Promise {
     name: "claims-are-bound-and-go-when-deleted",
     about: "a claim is bound by the host's storage and shows its volume inside; deleting it deletes the host's",
     company: Company::Any,
+    fits: Fits::All,
     run: |world| Box::pin(run(world)),
 };
 

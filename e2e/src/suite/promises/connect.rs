@@ -8,12 +8,13 @@ use rustix::process::{Pid, Signal, kill_process};
 use crate::suite::cluster::Cluster;
 use crate::suite::holds::holds;
 use crate::suite::virtual_cluster::VirtualCluster;
-use crate::suite::{Company, Promise, kind, world::World};
+use crate::suite::{Company, Fits, Promise, kind, world::World};
 
 pub const PROMISE: Promise = Promise {
     name: "connect-in-every-way",
     about: "connect leaves one forwarder behind that disconnect ends, forwards in the foreground, writes a file, prints, or runs a command",
     company: Company::Any,
+    fits: Fits::All,
     run: |world| Box::pin(run(world)),
 };
 

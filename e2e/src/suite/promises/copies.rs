@@ -5,12 +5,13 @@ use serde_json::json;
 
 use crate::suite::holds::holds;
 use crate::suite::space::text;
-use crate::suite::{Company, Promise, kind, sample, world::World};
+use crate::suite::{Company, Fits, Promise, kind, sample, world::World};
 
 pub const PROMISE: Promise = Promise {
     name: "only-what-is-used-is-copied",
     about: "config maps and secrets are on the host as long as a pod refers to them and no longer, and follow their originals",
     company: Company::Any,
+    fits: Fits::All,
     run: |world| Box::pin(run(world)),
 };
 

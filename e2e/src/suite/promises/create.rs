@@ -1,16 +1,18 @@
 //! The main job: one command, and there is a whole cluster.
 
 use anyhow::{Result, ensure};
+use serde_json::json;
 
 use crate::suite::cluster::Cluster;
 use crate::suite::holds::holds;
 use crate::suite::space::text;
-use crate::suite::{Company, Promise, kind, sample, world::World};
+use crate::suite::{Company, Fits, Promise, Setting, kind, sample, world::World};
 
 pub const PROMISE: Promise = Promise {
     name: "create-connects",
     about: "`vcluster create NAME` ends connected to a usable cluster, behind a forwarder that reconnects by itself",
     company: Company::Any,
+    fits: Fits::All,
     run: |world| Box::pin(run(world)),
 };
 
@@ -64,8 +66,8 @@ async fn run(world: World) -> Result<()> {
     Ok(())
 }
 
-/// Scripts and other tools rely on these.
-async fn looks_as_documented(world: &World, name: &str, namespace: &str) -> Result<()> {
+/// Scripts and other tools rely on these; and it is made as the setting says.
+pub(super) async fn looks_as_documented(world: &World, name: &str, namespace: &str) -> Result<()> {
     let made = world.host().get(kind::NAMESPACES, "", namespace).await?;
     ensure!(
         text(&made, "/metadata/annotations/vcluster.loft.sh~1created") == "true",
@@ -79,17 +81,47 @@ async fn looks_as_documented(world: &World, name: &str, namespace: &str) -> Resu
         "the StatefulSet's labels are {:?}",
         set.pointer("/metadata/labels")
     );
+    let setting = world.setting();
+    let replicas = set.pointer("/spec/replicas");
+    ensure!(replicas == Some(&json!(setting.replicas())), "there are {replicas:?} replicas");
     let containers = set.pointer("/spec/template/spec/containers").and_then(|list| list.as_array());
     let images: Vec<&str> =
         containers.into_iter().flatten().map(|container| text(container, "/image")).collect();
-    for image in [
-        "registry.k8s.io/kube-apiserver:",
-        "registry.k8s.io/kube-controller-manager:",
-        "rancher/kine:",
-    ] {
+    for image in programs(setting) {
         ensure!(images.iter().any(|used| used.contains(image)), "no {image} among {images:?}");
     }
-    let claim = host.get(kind::CLAIMS, &format!("data-{name}-0")).await?;
-    ensure!(text(&claim, "/status/phase") == "Bound", "the store has no volume");
+    let claim = match setting {
+        Setting::Sqlite | Setting::Eks | Setting::Isolated => format!("data-{name}-0"),
+        Setting::EtcdHa => format!("data-{name}-etcd-{}", setting.replicas() - 1),
+        // Where the objects are kept is told by a Secret.
+        Setting::Postgresql | Setting::Mysql => String::new(),
+    };
+    if claim.is_empty() {
+        host.get(kind::SECRETS, &format!("vc-database-{name}")).await?;
+    } else {
+        let claim = host.get(kind::CLAIMS, &claim).await?;
+        ensure!(text(&claim, "/status/phase") == "Bound", "the store has no volume");
+    }
+    let quota = host.find(kind::QUOTAS, &format!("vc-{name}")).await?;
+    ensure!(quota.is_some() == (setting == Setting::Isolated), "its quota is {quota:?}");
     host.get(kind::SECRETS, &format!("vc-{name}")).await.map(drop)
+}
+
+/// The images of the control plane.
+fn programs(setting: Setting) -> &'static [&'static str] {
+    match setting {
+        Setting::Eks => &[
+            "public.ecr.aws/eks-distro/kubernetes/kube-apiserver:",
+            "public.ecr.aws/eks-distro/kubernetes/kube-controller-manager:",
+            "rancher/kine:",
+        ],
+        Setting::EtcdHa => {
+            &["registry.k8s.io/kube-apiserver:", "registry.k8s.io/kube-controller-manager:"]
+        }
+        Setting::Sqlite | Setting::Postgresql | Setting::Mysql | Setting::Isolated => &[
+            "registry.k8s.io/kube-apiserver:",
+            "registry.k8s.io/kube-controller-manager:",
+            "rancher/kine:",
+        ],
+    }
 }

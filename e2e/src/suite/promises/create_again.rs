@@ -5,12 +5,13 @@ use serde_json::json;
 
 use crate::suite::cluster::Cluster;
 use crate::suite::space::text;
-use crate::suite::{Company, Promise, kind, world::World};
+use crate::suite::{Company, Fits, Promise, Setting, kind, world::World};
 
 pub const PROMISE: Promise = Promise {
     name: "create-takes-values-and-upgrades",
     about: "create takes -n, -f, --set, --context and --kubeconfig, leaves the kubeconfig alone when told so, and changes what exists with --upgrade",
     company: Company::Any,
+    fits: Fits::AllBut(&[Setting::Eks], "it chooses the distribution"),
     run: |world| Box::pin(run(world)),
 };
 

@@ -5,12 +5,13 @@ use serde_json::json;
 
 use crate::suite::holds::holds;
 use crate::suite::space::text;
-use crate::suite::{Company, Promise, kind, sample, world::World};
+use crate::suite::{Company, Fits, Promise, kind, sample, world::World};
 
 pub const PROMISE: Promise = Promise {
     name: "a-daemon-set-runs-on-every-node",
     about: "a DaemonSet has one pod on each node that the virtual cluster shows, on that very host node",
     company: Company::Any,
+    fits: Fits::All,
     run: |world| Box::pin(run(world)),
 };
 

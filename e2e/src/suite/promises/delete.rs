@@ -9,12 +9,13 @@ use crate::suite::holds::holds;
 use crate::suite::home::Home;
 use crate::suite::space::{Space, text};
 use crate::suite::virtual_cluster::{VirtualCluster, Wish};
-use crate::suite::{Company, Promise, kind, sample, world::World};
+use crate::suite::{Company, Fits, Promise, kind, sample, world::World};
 
 pub const PROMISE: Promise = Promise {
     name: "delete-leaves-nothing",
     about: "after delete the host is as it was before create: in the namespace, outside of it, and in the kubeconfig",
     company: Company::Any,
+    fits: Fits::All,
     run: |world| Box::pin(run(world)),
 };
 
@@ -34,7 +35,8 @@ async fn run(world: World) -> Result<()> {
     busy(&cluster).await?;
     home.run(&["connect", &cluster.name]).await?.succeeds()?;
     let volumes = volumes(&world, &host.name).await?;
-    ensure!(volumes.len() == 2, "the store and the workload have volumes, not {volumes:?}");
+    let wanted = world.setting().claims() + 1;
+    ensure!(volumes.len() == wanted, "the store and the workload have volumes, not {volumes:?}");
 
     home.run(&["delete", &cluster.name]).await?.ends_with(6)?;
     home.run(&["delete", &cluster.name, "-y"]).await?.succeeds()?;
@@ -84,7 +86,7 @@ async fn busy(cluster: &VirtualCluster) -> Result<()> {
 }
 
 /// Every object in the namespace but those that tell of the past: kind, name and UID.
-async fn inventory(space: &Space) -> Result<BTreeSet<String>> {
+pub(super) async fn inventory(space: &Space) -> Result<BTreeSet<String>> {
     let kinds = space
         .kubectl(&["api-resources", "--namespaced", "--verbs=list", "--output", "name"])
         .await?;
@@ -107,7 +109,7 @@ async fn inventory(space: &Space) -> Result<BTreeSet<String>> {
 }
 
 /// Objects without a namespace that name the virtual cluster.
-async fn outside(world: &World, cluster: &VirtualCluster) -> Result<Vec<String>> {
+pub(super) async fn outside(world: &World, cluster: &VirtualCluster) -> Result<Vec<String>> {
     let host = &world.host().kubectl;
     let kinds = host
         .run(&["api-resources", "--namespaced=false", "--verbs=list", "--output", "name"])
@@ -124,7 +126,7 @@ async fn outside(world: &World, cluster: &VirtualCluster) -> Result<Vec<String>>
         .collect())
 }
 
-async fn volumes(world: &World, namespace: &str) -> Result<Vec<String>> {
+pub(super) async fn volumes(world: &World, namespace: &str) -> Result<Vec<String>> {
     let volumes = world.host().list(kind::VOLUMES, "", "").await?;
     let ours =
         volumes.iter().filter(|volume| text(volume, "/spec/claimRef/namespace") == namespace);

@@ -5,12 +5,13 @@ use serde_json::{Value, json};
 
 use crate::suite::space::text;
 use crate::suite::virtual_cluster::Wish;
-use crate::suite::{Company, Promise, kind, sample, world::World};
+use crate::suite::{Company, Fits, Promise, kind, sample, world::World};
 
 pub const EKS: Promise = Promise {
     name: "eks-distro-runs",
     about: "with `controlPlane.distro.eks` the programs, CoreDNS too, are those of EKS Distro, and a pod runs and asks DNS",
     company: Company::Any,
+    fits: Fits::Default("it chooses the distribution"),
     run: |world| Box::pin(eks(world)),
 };
 

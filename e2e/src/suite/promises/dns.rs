@@ -5,12 +5,13 @@ use serde_json::json;
 
 use crate::suite::holds::holds;
 use crate::suite::space::text;
-use crate::suite::{Company, Promise, kind, sample, world::World};
+use crate::suite::{Company, Fits, Promise, kind, sample, world::World};
 
 pub const PROMISE: Promise = Promise {
     name: "a-service-is-reached-by-name",
     about: "a Deployment behind a Service answers by its DNS name, also from another virtual namespace, and stays reachable through a rollout",
     company: Company::Any,
+    fits: Fits::Smoke,
     run: |world| Box::pin(run(world)),
 };
 

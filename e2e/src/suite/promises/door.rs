@@ -8,12 +8,13 @@ use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, Buf
 use crate::suite::holds::holds;
 use crate::suite::space::text;
 use crate::suite::virtual_cluster::VirtualCluster;
-use crate::suite::{Company, Promise, sample, world::World};
+use crate::suite::{Company, Fits, Promise, Setting, sample, world::World};
 
 pub const PROMISE: Promise = Promise {
     name: "the-syncer-says-how-it-is",
     about: "/livez, /readyz with reasons, /metrics and a log level that can be changed; and it stops gracefully",
     company: Company::Any,
+    fits: Fits::AllBut(&[Setting::EtcdHa], "it looks at one syncer"),
     run: |world| Box::pin(run(world)),
 };
 

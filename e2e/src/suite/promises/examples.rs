@@ -8,12 +8,13 @@ use crate::suite::cluster::Cluster;
 use crate::suite::holds::{PATIENCE, holds, stays};
 use crate::suite::space::text;
 use crate::suite::virtual_cluster::{VirtualCluster, Wish};
-use crate::suite::{Company, Promise, kind, world::World};
+use crate::suite::{Company, Fits, Promise, kind, world::World};
 
 pub const DEMO: Promise = Promise {
     name: "example-demo",
     about: "examples/demo: the app runs, its visitor reaches the Service, its notebook keeps what it wrote",
     company: Company::Any,
+    fits: Fits::Default("an example is what its values say"),
     run: |world| Box::pin(demo(world)),
 };
 
@@ -21,6 +22,7 @@ pub const NESTED: Promise = Promise {
     name: "example-nested",
     about: "examples/nested: a virtual cluster inside a virtual cluster",
     company: Company::Any,
+    fits: Fits::Default("an example is what its values say"),
     run: |world| Box::pin(nested(world)),
 };
 
@@ -28,6 +30,7 @@ pub const TEAMS: Promise = Promise {
     name: "example-teams",
     about: "examples/teams: two teams run the same app on one host, each within its own quota",
     company: Company::Any,
+    fits: Fits::Default("an example is what its values say"),
     run: |world| Box::pin(teams(world)),
 };
 

@@ -9,12 +9,13 @@ use crate::suite::cluster::Cluster;
 use crate::suite::holds::holds;
 use crate::suite::space::text;
 use crate::suite::virtual_cluster::Wish;
-use crate::suite::{Company, Promise, kind, world::World};
+use crate::suite::{Company, Fits, Promise, kind, world::World};
 
 pub const PROMISE: Promise = Promise {
     name: "exports-log-in",
     about: "exported Secrets log in as the service account that was asked for, Argo CD's among them, in another namespace as soon as the rights are there",
     company: Company::Any,
+    fits: Fits::All,
     run: |world| Box::pin(run(world)),
 };
 

@@ -5,12 +5,13 @@ use anyhow::{Context as _, Result, ensure};
 use crate::suite::cluster::Cluster;
 use crate::suite::space::text;
 use crate::suite::virtual_cluster::Wish;
-use crate::suite::{Company, Promise, kind, world::World};
+use crate::suite::{Company, Fits, Promise, kind, world::World};
 
 pub const PROMISE: Promise = Promise {
     name: "expose-gives-an-address",
     about: "with --expose the virtual cluster has a load balancer's address, and connecting needs no forwarder",
     company: Company::Any,
+    fits: Fits::All,
     run: |world| Box::pin(run(world)),
 };
 

@@ -6,12 +6,13 @@ use serde_json::json;
 
 use crate::suite::holds::holds;
 use crate::suite::space::Space;
-use crate::suite::{Company, Promise, kind, sample, world::World};
+use crate::suite::{Company, Fits, Promise, kind, sample, world::World};
 
 pub const CUSTOM: Promise = Promise {
     name: "custom-resources-work",
     about: "a CRD and its objects live in the virtual cluster, and the host knows nothing of them",
     company: Company::Any,
+    fits: Fits::All,
     run: |world| Box::pin(custom(world)),
 };
 
@@ -19,6 +20,7 @@ pub const WEBHOOK: Promise = Promise {
     name: "a-webhook-inside-decides",
     about: "a validating webhook that is served by a pod of the virtual cluster refuses what it does not like",
     company: Company::Any,
+    fits: Fits::All,
     run: |world| Box::pin(webhook(world)),
 };
 

@@ -7,13 +7,14 @@ use crate::suite::cluster::Cluster;
 use crate::suite::holds::holds;
 use crate::suite::space::{Space, text};
 use crate::suite::virtual_cluster::{VirtualCluster, Wish, host_of};
-use crate::suite::{Company, Promise, kind, sample, world::World};
+use crate::suite::{Company, Fits, Promise, kind, sample, world::World};
 use crate::testbed::Families;
 
 pub const DUAL: Promise = Promise {
     name: "both-families-of-addresses",
     about: "on a dual-stack host both service ranges are found; Services, pods and DNS have the addresses of both families on both sides, in whichever order is asked for; the API server answers at each of its Service's addresses",
     company: Company::OwnHost,
+    fits: Fits::Default("it has a host of its own, and no database reaches that"),
     run: |world| Box::pin(dual(world)),
 };
 
@@ -21,6 +22,7 @@ pub const IPV6: Promise = Promise {
     name: "the-newer-family-alone-is-enough",
     about: "on a host without IPv4 a virtual cluster with SQLite or etcd comes up, and is reached by address and through a forwarder; pods, Services, DNS and the kubelet API work",
     company: Company::OwnHost,
+    fits: Fits::Default("it has a host of its own, and no database reaches that"),
     run: |world| Box::pin(alone(world)),
 };
 

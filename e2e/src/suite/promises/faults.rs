@@ -9,12 +9,13 @@ use crate::suite::holds::{holds, stays};
 use crate::suite::kind;
 use crate::suite::space::text;
 use crate::suite::virtual_cluster::VirtualCluster;
-use crate::suite::{Company, Promise, agreement, trouble, world::World};
+use crate::suite::{Company, Fits, Promise, Setting, agreement, trouble, world::World};
 
 pub const SYNCER: Promise = Promise {
     name: "killing-the-syncer-loses-nothing",
     about: "the syncer is killed again and again under load: nothing is lost, orphaned or wrongly deleted",
     company: Company::Any,
+    fits: Fits::All,
     run: |world| Box::pin(run(world, Victim::Syncer, 3)),
 };
 
@@ -22,6 +23,7 @@ pub const VIRTUAL: Promise = Promise {
     name: "killing-the-virtual-api-server-loses-nothing",
     about: "the virtual API server and its store are killed again and again under load: nothing is lost, orphaned or wrongly deleted",
     company: Company::Any,
+    fits: Fits::AllBut(&[Setting::EtcdHa], "there is no kine to kill"),
     run: |world| Box::pin(run(world, Victim::VirtualApi, 3)),
 };
 
@@ -29,6 +31,7 @@ pub const HOST: Promise = Promise {
     name: "killing-the-host-api-server-loses-nothing",
     about: "the host's API server is killed again and again under load: nothing is lost, orphaned or wrongly deleted",
     company: Company::Nobody,
+    fits: Fits::All,
     run: |world| Box::pin(run(world, Victim::HostApi, 3)),
 };
 
@@ -36,6 +39,7 @@ pub const CAMPAIGN: Promise = Promise {
     name: "a-campaign-of-kills",
     about: "two hundred kills of everything in turn, under load: nothing is lost, orphaned or wrongly deleted",
     company: Company::NobodyForLong,
+    fits: Fits::Default("it takes an hour, and its kills are tried one by one in the others"),
     run: |world| Box::pin(run(world, Victim::Everything, 200)),
 };
 

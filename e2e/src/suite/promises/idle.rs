@@ -10,12 +10,13 @@ use crate::suite::holds::{holds, holds_within, stays};
 use crate::suite::kind::Kind;
 use crate::suite::space::text;
 use crate::suite::virtual_cluster::VirtualCluster;
-use crate::suite::{Company, Promise, kind, sample, world::World};
+use crate::suite::{Company, Fits, Promise, Setting, kind, sample, world::World};
 
 pub const PROMISE: Promise = Promise {
     name: "idle-means-no-writes",
     about: "a virtual cluster whose workloads do not change writes nothing for a minute, on neither side",
     company: Company::Any,
+    fits: Fits::AllBut(&[Setting::EtcdHa], "who leads of several writes that it still does"),
     run: |world| Box::pin(run(world)),
 };
 

@@ -5,12 +5,13 @@ use serde_json::{Value, json};
 
 use crate::suite::holds::holds;
 use crate::suite::space::text;
-use crate::suite::{Company, Promise, kind, sample, world::World};
+use crate::suite::{Company, Fits, Promise, kind, sample, world::World};
 
 pub const PROMISE: Promise = Promise {
     name: "a-pod-talks-to-its-own-api-server",
     about: "a pod reaches the virtual API server with its service account, by a token that is bound to it, short-lived and never shown on the host",
     company: Company::Any,
+    fits: Fits::All,
     run: |world| Box::pin(run(world)),
 };
 

@@ -2,12 +2,13 @@
 
 use anyhow::{Result, ensure};
 
-use crate::suite::{Company, Promise, world::World};
+use crate::suite::{Company, Fits, Promise, world::World};
 
 pub const PROMISE: Promise = Promise {
     name: "a-virtual-context-is-noticed",
     about: "create refuses to guess when the current context is itself a virtual cluster, and list shows what its host has",
     company: Company::Any,
+    fits: Fits::All,
     run: |world| Box::pin(run(world)),
 };
 

@@ -9,12 +9,13 @@ use tokio::io::{AsyncBufReadExt as _, BufReader};
 
 use crate::suite::cluster::Cluster;
 use crate::suite::home::Home;
-use crate::suite::{Company, Promise, kind, world::World};
+use crate::suite::{Company, Fits, Promise, kind, world::World};
 
 pub const PROMISE: Promise = Promise {
     name: "a-second-try-mends-an-interrupted-create",
     about: "Ctrl-C or a time limit at any step of create leaves nothing that running it again does not mend",
     company: Company::Any,
+    fits: Fits::All,
     run: |world| Box::pin(run(world)),
 };
 

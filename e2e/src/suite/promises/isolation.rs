@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use crate::suite::holds::holds;
 use crate::suite::space::text;
 use crate::suite::virtual_cluster::Wish;
-use crate::suite::{Company, Promise, kind, sample, world::World};
+use crate::suite::{Company, Fits, Promise, Setting, kind, sample, world::World};
 
 use super::extensions;
 
@@ -16,6 +16,7 @@ pub const RESTRICTED: Promise = Promise {
     name: "a-restricted-namespace-takes-it",
     about: "a host namespace that enforces the standard `restricted` takes the chart with its defaults, CoreDNS and careful pods included",
     company: Company::Any,
+    fits: Fits::All,
     run: |world| Box::pin(restricted(world)),
 };
 
@@ -23,6 +24,7 @@ pub const ISOLATED: Promise = Promise {
     name: "isolate-keeps-tenants-in",
     about: "with --isolate, pods that break the standard `baseline` stay out with an event that says why, under a quota and limits",
     company: Company::Any,
+    fits: Fits::AllBut(&[Setting::Isolated], "it asks for isolation itself"),
     run: |world| Box::pin(isolated(world)),
 };
 
@@ -30,6 +32,7 @@ pub const CENTRAL: Promise = Promise {
     name: "the-hosts-webhooks-judge-inside",
     about: "a webhook of the host's owner judges what is written inside, and comes back when somebody inside deletes it",
     company: Company::Any,
+    fits: Fits::All,
     run: |world| Box::pin(central(world)),
 };
 

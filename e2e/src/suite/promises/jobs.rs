@@ -7,12 +7,13 @@ use serde_json::json;
 
 use crate::suite::holds::{holds, holds_within};
 use crate::suite::space::condition;
-use crate::suite::{Company, Promise, kind, sample, world::World};
+use crate::suite::{Company, Fits, Promise, kind, sample, world::World};
 
 pub const PROMISE: Promise = Promise {
     name: "jobs-and-cron-jobs-complete",
     about: "a Job runs to completion, retries what fails, and a CronJob starts one on time",
     company: Company::Any,
+    fits: Fits::All,
     run: |world| Box::pin(run(world)),
 };
 

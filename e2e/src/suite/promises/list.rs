@@ -3,12 +3,13 @@
 use anyhow::{Context as _, Result, ensure};
 use serde_json::{Value, json};
 
-use crate::suite::{Company, Promise, world::World};
+use crate::suite::{Company, Fits, Promise, world::World};
 
 pub const PROMISE: Promise = Promise {
     name: "list-shows-what-there-is",
     about: "list shows every virtual cluster as a table, as JSON for scripts, and by name",
     company: Company::Any,
+    fits: Fits::All,
     run: |world| Box::pin(run(world)),
 };
 

@@ -9,12 +9,13 @@ use tokio::io::{AsyncBufReadExt as _, BufReader};
 
 use crate::suite::holds::holds;
 use crate::suite::space::text;
-use crate::suite::{Company, Promise, kind, sample, world::World};
+use crate::suite::{Company, Fits, Promise, kind, sample, world::World};
 
 pub const LOGS: Promise = Promise {
     name: "logs-follow",
     about: "kubectl logs shows what a container says, follows it while it speaks, and knows what the one before said",
     company: Company::Any,
+    fits: Fits::Smoke,
     run: |world| Box::pin(logs(world)),
 };
 
@@ -22,6 +23,7 @@ pub const DEBUG: Promise = Promise {
     name: "debug-with-an-ephemeral-container",
     about: "kubectl debug adds a container to a running pod, which sees the pod's processes and network",
     company: Company::Any,
+    fits: Fits::All,
     run: |world| Box::pin(debug(world)),
 };
 

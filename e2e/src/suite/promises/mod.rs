@@ -39,6 +39,7 @@ mod rights;
 mod scheduler;
 mod secrecy;
 mod services;
+mod shared;
 mod sleep;
 mod stateful;
 mod store;
@@ -120,11 +121,27 @@ pub fn all() -> Vec<Promise> {
         available::DATABASE,
         families::DUAL,
         families::IPV6,
+        // These disturb whoever else uses the shared virtual cluster, the last one for good.
+        shared::PAUSED,
+        shared::DELETED,
     ]
 }
 
 #[cfg(test)]
 mod tests {
+    use crate::suite::{Company, Fits, Setting};
+
+    #[test]
+    fn the_smoke_set_is_small_and_most_promises_fit_everywhere() {
+        let smoke: Vec<_> = super::all().into_iter().filter(|it| it.fits == Fits::Smoke).collect();
+        assert!((4..=8).contains(&smoke.len()), "{} promises are no smoke set", smoke.len());
+        assert!(smoke.iter().all(|promise| promise.company != Company::NobodyForLong));
+        for setting in Setting::OTHERS {
+            let fit = super::all().iter().filter(|promise| promise.fits(setting)).count();
+            assert!(fit > super::all().len() / 2, "{setting} fits only {fit} promises");
+        }
+    }
+
     #[test]
     fn names_are_unique_and_say_what_is_promised() {
         let mut names = std::collections::HashSet::new();
@@ -135,6 +152,9 @@ mod tests {
                 "{}",
                 promise.name
             );
+            if let Fits::AllBut(_, why) | Fits::Default(why) = promise.fits {
+                assert!(!why.is_empty(), "{} does not say why", promise.name);
+            }
             assert!(!promise.about.is_empty() && !promise.about.ends_with('.'), "{}", promise.name);
         }
     }

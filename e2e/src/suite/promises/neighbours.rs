@@ -6,12 +6,13 @@ use serde_json::json;
 use crate::suite::holds::holds;
 use crate::suite::space::text;
 use crate::suite::virtual_cluster::{VirtualCluster, Wish};
-use crate::suite::{Company, Promise, kind, sample, world::World};
+use crate::suite::{Company, Fits, Promise, Setting, kind, sample, world::World};
 
 pub const BESIDE: Promise = Promise {
     name: "two-virtual-clusters-side-by-side",
     about: "two virtual clusters in one host namespace hold objects of the same names and do not notice each other",
     company: Company::Any,
+    fits: Fits::All,
     run: |world| Box::pin(beside(world)),
 };
 
@@ -19,6 +20,10 @@ pub const NESTED: Promise = Promise {
     name: "virtual-clusters-three-deep",
     about: "a virtual cluster hosts a virtual cluster that hosts another one, whose pods run on the real nodes",
     company: Company::Any,
+    fits: Fits::AllBut(
+        &[Setting::EtcdHa],
+        "nine control planes and nine members of etcd are too many for one machine",
+    ),
     run: |world| Box::pin(nested(world)),
 };
 

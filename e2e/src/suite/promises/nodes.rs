@@ -7,12 +7,13 @@ use serde_json::json;
 
 use crate::suite::holds::holds;
 use crate::suite::space::text;
-use crate::suite::{Company, Promise, kind, sample, world::World};
+use crate::suite::{Company, Fits, Promise, kind, sample, world::World};
 
 pub const PROMISE: Promise = Promise {
     name: "nodes-are-those-in-use",
     about: "the virtual cluster shows the nodes that its pods run on, their names resolve, and a node goes with its last pod",
     company: Company::Any,
+    fits: Fits::All,
     run: |world| Box::pin(run(world)),
 };
 

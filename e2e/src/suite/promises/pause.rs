@@ -8,12 +8,13 @@ use serde_json::{Value, json};
 use crate::suite::holds::holds;
 use crate::suite::space::text;
 use crate::suite::virtual_cluster::VirtualCluster;
-use crate::suite::{Company, Promise, kind, sample, world::World};
+use crate::suite::{Company, Fits, Promise, kind, sample, world::World};
 
 pub const PROMISE: Promise = Promise {
     name: "pause-frees-and-resume-brings-back",
     about: "pause frees every host pod and keeps claims, services and secrets; resume brings the workloads back with their data; no program of the control plane has to be killed",
     company: Company::Any,
+    fits: Fits::All,
     run: |world| Box::pin(run(world)),
 };
 
@@ -42,8 +43,9 @@ async fn run(world: World) -> Result<()> {
     let set = cluster.host.get(kind::STATEFUL_SETS, &cluster.name).await?;
     let annotation =
         |name: &str| text(&set, &format!("/metadata/annotations/loft.sh~1{name}")).to_owned();
+    let replicas = world.setting().replicas().to_string();
     ensure!(
-        annotation("paused") == "true" && annotation("paused-replicas") == "1",
+        annotation("paused") == "true" && annotation("paused-replicas") == replicas,
         "it is not marked as paused"
     );
     ensure!(

@@ -6,12 +6,13 @@ use serde_json::json;
 use crate::suite::holds::holds;
 use crate::suite::space::{condition, text};
 use crate::suite::virtual_cluster::{MANAGED_BY, origin_uid};
-use crate::suite::{Company, Promise, kind, sample, world::World};
+use crate::suite::{Company, Fits, Promise, kind, sample, world::World};
 
 pub const PROMISE: Promise = Promise {
     name: "pods-are-mirrored-both-ways",
     about: "a pod runs on the host under a documented name with marks; its status, node, events and end come back; readiness gates go over",
     company: Company::Any,
+    fits: Fits::Smoke,
     run: |world| Box::pin(run(world)),
 };
 

@@ -5,12 +5,13 @@ use serde_json::{Value, json};
 
 use crate::suite::holds::holds;
 use crate::suite::space::{condition, text};
-use crate::suite::{Company, Promise, kind, sample, world::World};
+use crate::suite::{Company, Fits, Promise, kind, sample, world::World};
 
 pub const PROMISE: Promise = Promise {
     name: "probes-decide",
     about: "a failing readiness probe takes a pod out of its Service, a failing liveness probe restarts it, and both show inside",
     company: Company::Any,
+    fits: Fits::All,
     run: |world| Box::pin(run(world)),
 };
 

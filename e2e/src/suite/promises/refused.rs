@@ -7,12 +7,13 @@ use serde_json::json;
 
 use crate::suite::holds::{holds, stays};
 use crate::suite::space::text;
-use crate::suite::{Company, Promise, kind, sample, world::World};
+use crate::suite::{Company, Fits, Promise, kind, sample, world::World};
 
 pub const PROMISE: Promise = Promise {
     name: "a-refused-pod-says-why",
     about: "a pod that the host refuses stays pending with an event that says why, and starts when the host allows it",
     company: Company::Any,
+    fits: Fits::All,
     run: |world| Box::pin(run(world)),
 };
 

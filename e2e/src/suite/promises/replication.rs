@@ -11,12 +11,13 @@ use crate::suite::holds::holds;
 use crate::suite::load::Steady;
 use crate::suite::space::text;
 use crate::suite::virtual_cluster::{VirtualCluster, Wish};
-use crate::suite::{Company, Promise, agreement, kind, runner, sample, world::World};
+use crate::suite::{Company, Fits, Promise, agreement, kind, runner, sample, world::World};
 
 pub const CLAIM: Promise = Promise {
     name: "a-lost-claim-comes-back-from-its-copy",
     about: "with a copy of SQLite in S3-compatible storage, a control plane whose claim is lost comes back with all objects; pods, claims and services on the host stay as they are",
     company: Company::NobodyForLong,
+    fits: Fits::Default("it chooses its store"),
     run: |world| Box::pin(claim(world)),
 };
 
@@ -24,6 +25,7 @@ pub const VOLUME: Promise = Promise {
     name: "a-volume-to-throw-away-has-its-copy",
     about: "without a claim, the copy in S3-compatible storage brings everything back after a pause; when the volume is lost without a warning, the last seconds are, and what is on the host waits for someone to decide",
     company: Company::NobodyForLong,
+    fits: Fits::Default("it chooses its store"),
     run: |world| Box::pin(volume(world)),
 };
 

@@ -6,12 +6,13 @@ use serde_json::{Value, json};
 use crate::suite::home::Home;
 use crate::suite::space::{Space, text};
 use crate::suite::virtual_cluster::{VirtualCluster, Wish};
-use crate::suite::{Company, Promise, kind, sample, world::World};
+use crate::suite::{Company, Fits, Promise, Setting, kind, sample, world::World};
 
 pub const WITHOUT: Promise = Promise {
     name: "missing-rights-are-named",
     about: "who lacks a right in the namespace is told which verb on which resource",
     company: Company::Any,
+    fits: Fits::All,
     run: |world| Box::pin(without(world)),
 };
 
@@ -19,6 +20,7 @@ pub const ADMIN: Promise = Promise {
     name: "a-namespace-admin-can-install",
     about: "the built-in ClusterRole `admin` in one namespace is all it takes to create, use, pause, resume and delete",
     company: Company::Any,
+    fits: Fits::AllBut(&[Setting::Isolated], "quotas are for the owner of the host to set"),
     run: |world| Box::pin(admin(world)),
 };
 

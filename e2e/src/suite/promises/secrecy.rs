@@ -7,12 +7,13 @@ use serde_json::{Value, json};
 use crate::suite::kind::Kind;
 use crate::suite::space::text;
 use crate::suite::virtual_cluster::Wish;
-use crate::suite::{Company, Promise, kind, sample, world::World};
+use crate::suite::{Company, Fits, Promise, kind, sample, world::World};
 
 pub const PROMISE: Promise = Promise {
     name: "secrets-reach-no-log",
     about: "the contents of secrets and tokens are in no log of the syncer at any level, no event, no metric and no annotation",
     company: Company::Any,
+    fits: Fits::All,
     run: |world| Box::pin(run(world)),
 };
 
@@ -44,8 +45,10 @@ async fn run(world: World) -> Result<()> {
     let signature = token.rsplit('.').next().unwrap_or_default().to_owned();
     ensure!(signature.len() > 40, "the token has no signature");
     let hidden = [CANARY, &encoded, &signature];
-    let pod = format!("{}-0", cluster.name);
-    let log = cluster.host.kubectl(&["logs", &pod, "--container", "syncer"]).await?;
+    // All of them, if there are several.
+    let pods = format!("app=vcluster,release={}", cluster.name);
+    let logs = ["logs", "--selector", &pods, "--container", "syncer", "--tail=-1"];
+    let log = cluster.host.kubectl(&logs).await?;
     ensure!(log.contains("TRACE"), "the log is not at level trace");
     quiet("the log", &log, &hidden)?;
     quiet("/metrics", &super::door::ask(&cluster, "GET /metrics").await?, &hidden)?;

@@ -9,12 +9,13 @@ use crate::suite::holds::{holds, holds_within};
 use crate::suite::runner::say;
 use crate::suite::space::text;
 use crate::suite::virtual_cluster::{VirtualCluster, Wish};
-use crate::suite::{Company, Promise, kind, processes, sample, world::World};
+use crate::suite::{Company, Fits, Promise, Setting, kind, processes, sample, world::World};
 
 pub const PROMISE: Promise = Promise {
     name: "sleep-and-wake-by-a-request",
     about: "with sleep.auto an unused virtual cluster frees the host by itself, keeps less than 5 MB of memory of its own, and a kubectl request wakes it through the Service and through a forwarder that was there before",
     company: Company::Any,
+    fits: Fits::AllBut(&[Setting::EtcdHa], "several control planes do not sleep"),
     run: |world| Box::pin(run(world)),
 };
 

@@ -5,12 +5,13 @@ use serde_json::json;
 
 use crate::suite::holds::holds;
 use crate::suite::space::text;
-use crate::suite::{Company, Promise, kind, sample, world::World};
+use crate::suite::{Company, Fits, Promise, kind, sample, world::World};
 
 pub const PROMISE: Promise = Promise {
     name: "a-stateful-set-keeps-names-and-data",
     about: "the pods of a StatefulSet have stable names and claims of their own, and find their data again after being deleted",
     company: Company::Any,
+    fits: Fits::All,
     run: |world| Box::pin(run(world)),
 };
 

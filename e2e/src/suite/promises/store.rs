@@ -11,12 +11,16 @@ use crate::suite::holds::{holds, stays};
 use crate::suite::said::Said;
 use crate::suite::space::text;
 use crate::suite::virtual_cluster::{VirtualCluster, origin_uid};
-use crate::suite::{Company, Promise, kind, sample, world::World};
+use crate::suite::{Company, Fits, Promise, Setting, kind, sample, world::World};
 
 pub const LOST: Promise = Promise {
     name: "a-lost-store-deletes-nothing",
     about: "when the virtual store is lost, no claim, volume or secret on the host is deleted and the syncer says why it stands still; after `adopt` a claim that is made again has its data",
     company: Company::Any,
+    fits: Fits::AllBut(
+        &[Setting::EtcdHa, Setting::Postgresql, Setting::Mysql],
+        "it lays hands on the files of SQLite",
+    ),
     run: |world| Box::pin(lost(world)),
 };
 
@@ -24,6 +28,10 @@ pub const OLDER: Promise = Promise {
     name: "an-older-store-deletes-nothing",
     about: "when the virtual store is put back to an older state, no claim, volume or secret on the host is deleted and the syncer says why it stands still; `prune` takes away what is too new",
     company: Company::Any,
+    fits: Fits::AllBut(
+        &[Setting::EtcdHa, Setting::Postgresql, Setting::Mysql],
+        "it lays hands on the files of SQLite",
+    ),
     run: |world| Box::pin(older(world)),
 };
 

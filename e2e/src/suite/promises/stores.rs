@@ -9,12 +9,13 @@ use crate::suite::databases::{Engine, Server};
 use crate::suite::holds::holds;
 use crate::suite::space::text;
 use crate::suite::virtual_cluster::{VirtualCluster, Wish};
-use crate::suite::{Company, Promise, kind, sample, trouble, world::World};
+use crate::suite::{Company, Fits, Promise, kind, sample, trouble, world::World};
 
 pub const ETCD: Promise = Promise {
     name: "etcd-survives-the-loss-of-any-member",
     about: "with an etcd of three members each of them can be lost in turn under load: no acknowledged write is lost; pause and resume keep the data",
     company: Company::NobodyForLong,
+    fits: Fits::Default("it chooses its store"),
     run: |world| Box::pin(etcd(world)),
 };
 
@@ -22,6 +23,7 @@ pub const EXTERNAL_ETCD: Promise = Promise {
     name: "an-etcd-somewhere-else-is-used",
     about: "a virtual cluster keeps its objects in an etcd that it is told of, with certificates from a Secret, and finds them again after a restart",
     company: Company::NobodyForLong,
+    fits: Fits::Default("it chooses its store"),
     run: |world| Box::pin(external_etcd(world)),
 };
 
@@ -29,6 +31,7 @@ pub const POSTGRESQL: Promise = Promise {
     name: "postgresql-is-used",
     about: "a virtual cluster keeps its objects in PostgreSQL, over TLS, and finds them again after a restart",
     company: Company::NobodyForLong,
+    fits: Fits::Default("it chooses its store"),
     run: |world| Box::pin(database(world, Engine::PostgreSql)),
 };
 
@@ -36,6 +39,7 @@ pub const MYSQL: Promise = Promise {
     name: "mysql-is-used",
     about: "a virtual cluster keeps its objects in MySQL, over TLS, and finds them again after a restart",
     company: Company::NobodyForLong,
+    fits: Fits::Default("it chooses its store"),
     run: |world| Box::pin(database(world, Engine::MySql)),
 };
 
@@ -122,7 +126,7 @@ async fn database(world: World, engine: Engine) -> Result<()> {
 pub(super) async fn in_a_database(world: &World, engine: Engine) -> Result<(Server, Wish)> {
     let server = Server::start(engine, world.bed().layout.root_ip()).await?;
     let host = world.host_namespace("database").await?;
-    host.apply(&sample::secret("database", json!({ "where": server.data_source }))).await?;
+    host.apply(&sample::secret("database", json!({ "where": server.data_source("kine") }))).await?;
     host.apply(&sample::secret("database-tls", json!({ "ca.crt": server.authority }))).await?;
     let external = json!({
         "enabled": true,

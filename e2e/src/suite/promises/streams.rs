@@ -9,12 +9,13 @@ use tokio::process::Command;
 use crate::suite::holds::holds;
 use crate::suite::said::Said;
 use crate::suite::space::Space;
-use crate::suite::{Company, Promise, sample, world::World};
+use crate::suite::{Company, Fits, Promise, sample, world::World};
 
 pub const EXEC: Promise = Promise {
     name: "exec-attach-and-cp",
     about: "kubectl exec, exec -it, attach and cp work as on any cluster, over SPDY and WebSocket",
     company: Company::Any,
+    fits: Fits::Smoke,
     run: |world| Box::pin(exec(world)),
 };
 
@@ -22,6 +23,7 @@ pub const FORWARD: Promise = Promise {
     name: "port-forward",
     about: "kubectl port-forward to a pod and to a Service works, over SPDY and WebSocket",
     company: Company::Any,
+    fits: Fits::All,
     run: |world| Box::pin(forward(world)),
 };
 

@@ -8,12 +8,13 @@ use serde_json::json;
 use crate::suite::holds::holds;
 use crate::suite::space::text;
 use crate::suite::virtual_cluster::{VirtualCluster, Wish};
-use crate::suite::{Company, Promise, kind, sample, world::World};
+use crate::suite::{Company, Fits, Promise, kind, sample, world::World};
 
 pub const PROMISE: Promise = Promise {
     name: "top-shows-what-pods-and-nodes-use",
     about: "with integrations.metricsServer, `kubectl top pod` and `kubectl top node` work inside, show this virtual cluster's pods by their own names and no others, to whoever may look at pods; turned off again, nothing of it is left",
     company: Company::Any,
+    fits: Fits::All,
     run: |world| Box::pin(run(world)),
 };
 

@@ -5,12 +5,13 @@ use serde_json::{Value, json};
 
 use crate::suite::holds::holds;
 use crate::suite::space::text;
-use crate::suite::{Company, Promise, kind, sample, world::World};
+use crate::suite::{Company, Fits, Promise, kind, sample, world::World};
 
 pub const PROMISE: Promise = Promise {
     name: "volumes-and-environment-are-the-pods-own",
     about: "config map, secret, projected, downward API, emptyDir and ephemeral volumes, environment variables and init containers say what the virtual cluster says, and changes arrive",
     company: Company::Any,
+    fits: Fits::All,
     run: |world| Box::pin(run(world)),
 };
 

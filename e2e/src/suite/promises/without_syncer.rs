@@ -4,12 +4,13 @@ use anyhow::{Result, ensure};
 use rustix::process::Signal;
 use serde_json::json;
 
-use crate::suite::{Company, Promise, agreement, kind, sample, world::World};
+use crate::suite::{Company, Fits, Promise, Setting, agreement, kind, sample, world::World};
 
 pub const PROMISE: Promise = Promise {
     name: "kubectl-works-without-the-syncer",
     about: "while the syncer is stopped kubectl inside goes on working, what runs goes on running, and all is caught up with afterwards",
     company: Company::Any,
+    fits: Fits::AllBut(&[Setting::EtcdHa], "another syncer takes over"),
     run: |world| Box::pin(run(world)),
 };
 
