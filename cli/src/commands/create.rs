@@ -183,6 +183,7 @@ pub async fn run(app: &App, args: CreateArgs) -> Result<u8> {
             folder: args.local_chart_dir,
         },
         connecting: ConnectOptions::of_create(args.output, args.forward),
+        typed: std::env::args_os().skip(1).map(|it| it.to_string_lossy().into_owned()).collect(),
     };
     options.connecting.check()?;
     create(app, &options).await

@@ -1,5 +1,7 @@
 //! What `create` will do. Pure: from the wishes and the facts to a plan or a refusal.
 
+mod notices;
+
 use serde_json::Value;
 
 use super::preflight::{Facts, NamespaceState};
@@ -45,8 +47,6 @@ pub struct CreatePlan {
     pub resume: bool,
     /// For helm.
     pub values: Value,
-    /// The values of the last time stay: none are given.
-    pub keep_values: bool,
     /// What the user should know.
     pub notices: Vec<String>,
 }
@@ -76,6 +76,25 @@ impl Action {
     }
 }
 
+/// Without values of the user's own, those of the last time stay: what was isolated is not opened by a second try.
+///
+/// # Errors
+/// When they are needed and cannot be read.
+pub fn with_kept(request: &Request<'_>, facts: &Facts, mut sources: Sources) -> Result<Sources> {
+    let makes = matches!(action(request, facts), Ok(Action::Repair | Action::Upgrade));
+    let Some(release) = facts.release.as_ref().filter(|_| makes && !sources.given()) else {
+        return Ok(sources);
+    };
+    let Some(kept) = &facts.kept else {
+        let (name, record) = (request.name, release.base());
+        return Err(CliError::failed(format!("cannot tell which values {name} was made with"))
+            .because(format!("helm's record {record} cannot be read, and no values are given"))
+            .hint(format!("vcluster create {name} -n {} --upgrade -f VALUES", request.namespace)));
+    };
+    sources.keep(kept.clone());
+    Ok(sources)
+}
+
 /// Decides.
 ///
 /// # Errors
@@ -90,25 +109,32 @@ pub fn plan(request: &Request<'_>, facts: &Facts, mut sources: Sources) -> Resul
     rights(request, facts)?;
     namespace(request, facts)?;
     let action = action(request, facts)?;
-    let keep_values = action == Action::Upgrade && !given;
-    if action == Action::Upgrade && !keep_values {
+    if action == Action::Upgrade {
         change(request, facts, &values.values)?;
     }
     let mut notices = values.notices;
-    if keep_values {
-        notices.push("no values are given, so those of the last time stay".to_owned());
-    }
-    let gone = matches!(facts.namespace, NamespaceState::Absent | NamespaceState::Terminating);
+    notices.extend(match action {
+        Action::Keep => notices::unchanged(request, facts, given.then_some(&values.values)),
+        Action::Upgrade | Action::Repair if given => notices::dropped(facts, &values.values),
+        _ => None,
+    });
     Ok(CreatePlan {
         await_namespace: facts.namespace == NamespaceState::Terminating,
-        make_namespace: gone,
-        mend: facts.release.clone().filter(|_| !gone).filter(Revision::pending),
-        action: if gone { Action::Install } else { action },
-        resume: !gone && action == Action::Keep && facts.paused,
-        values: if keep_values { Value::Object(serde_json::Map::new()) } else { values.values },
-        keep_values,
+        make_namespace: gone(facts),
+        mend: facts
+            .release
+            .clone()
+            .filter(|_| action != Action::Keep && !gone(facts))
+            .filter(Revision::pending),
+        action,
+        resume: action == Action::Keep && facts.paused,
+        values: values.values,
         notices,
     })
+}
+
+fn gone(facts: &Facts) -> bool {
+    matches!(facts.namespace, NamespaceState::Absent | NamespaceState::Terminating)
 }
 
 /// An upgrade may change much, but not all: see `shape`.
@@ -182,17 +208,16 @@ fn namespace(request: &Request<'_>, facts: &Facts) -> Result<()> {
 }
 
 fn action(request: &Request<'_>, facts: &Facts) -> Result<Action> {
-    let Some(revision) = &facts.release else { return Ok(Action::Install) };
+    let Some(revision) = facts.release.as_ref().filter(|_| !gone(facts)) else {
+        return Ok(Action::Install);
+    };
     let (name, namespace) = (request.name, request.namespace);
-    // Whoever began it had the time to finish; see `release::settled`.
-    if revision.pending() {
-        return Ok(Action::Repair);
-    }
-    match revision.status.as_str() {
-        "failed" if !request.upgrade => Ok(Action::Repair),
-        _ if request.upgrade => Ok(Action::Upgrade),
-        _ if request.connect => Ok(Action::Keep),
-        _ => Err(CliError::new(
+    match revision.finished {
+        // Whoever began it had the time to finish; see `release::settled`.
+        None => Ok(Action::Repair),
+        Some(_) if request.upgrade => Ok(Action::Upgrade),
+        Some(_) if request.connect => Ok(Action::Keep),
+        Some(_) => Err(CliError::new(
             Kind::Conflict,
             format!("virtual cluster {name} exists already in namespace {namespace}"),
         )

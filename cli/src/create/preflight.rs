@@ -5,6 +5,7 @@ use kube::api::Api;
 use serde_json::Value;
 
 use super::grants::Withheld;
+use super::record;
 use super::release::{self, Revision};
 use super::rights::{self, Right};
 use super::shape::Shape;
@@ -26,6 +27,8 @@ pub struct Facts {
     pub namespace: NamespaceState,
     /// The newest revision of a release of this name.
     pub release: Option<Revision>,
+    /// The values that it was last made with; none when they cannot be read.
+    pub kept: Option<Value>,
     /// Other virtual clusters in the namespace.
     pub others: Vec<String>,
     /// The one of this name is paused.
@@ -77,6 +80,7 @@ pub async fn look(host: &Host, name: &str, namespace: &str, step: &mut Step) -> 
         version: Version { git: version.git_version },
         namespace: state,
         release: None,
+        kept: None,
         others: Vec::new(),
         paused: false,
         all_rights,
@@ -92,6 +96,10 @@ pub async fn look(host: &Host, name: &str, namespace: &str, step: &mut Step) -> 
         discover::list(host, Some(namespace)),
         shape(host, name, namespace),
     )?;
+    facts.kept = match &release {
+        Some(release) => record::values(host, namespace, release).await?,
+        None => None,
+    };
     facts.release = release;
     facts.paused = clusters.iter().any(|cluster| cluster.name == name && cluster.paused());
     facts.others =

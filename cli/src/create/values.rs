@@ -18,6 +18,7 @@ pub struct Sources {
     values: Values,
     notices: Vec<String>,
     given: bool,
+    kept: bool,
 }
 
 /// What helm gets.
@@ -36,7 +37,8 @@ impl Sources {
     /// A file that cannot be read or is no YAML; a `--set` that makes no sense; a version that is none. What a key
     /// means is judged later, all at once.
     pub fn load(options: &CreateOptions, check: bool) -> Result<Self> {
-        let mut sources = Self { values: Values::new(), notices: Vec::new(), given: false };
+        let mut sources =
+            Self { values: Values::new(), notices: Vec::new(), given: false, kept: false };
         for file in &options.files {
             let (name, text) = read(file)?;
             let document = Document::parse(&name, &text).map_err(|problem| {
@@ -66,6 +68,14 @@ impl Sources {
         self.given
     }
 
+    /// Takes values that were given to helm before, as they are.
+    pub fn keep(&mut self, values: Value) {
+        let source = "the values of the last time".to_owned();
+        self.values.add(Document { source, root: values.into() });
+        self.kept = true;
+        self.notices.push("no values are given, so those of the last time stay".to_owned());
+    }
+
     /// Leaves out the role that the user cannot grant; the virtual cluster does without what it allows.
     ///
     /// # Errors
@@ -93,7 +103,7 @@ impl Sources {
                 .and_then(Value::as_str)
                 .is_some_and(|it| !it.is_empty())
         });
-        if let (Some(host), false) = (host_version, version_given) {
+        if let (Some(host), false) = (host_version, version_given || self.kept) {
             let choice = versions::like_host(host);
             self.notices.extend(choice.notice);
             if let Some(version) = choice.version {
