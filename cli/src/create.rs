@@ -24,7 +24,7 @@ use crate::host::Host;
 use crate::yaml;
 
 use plan::{CreatePlan, Request, plan, with_kept};
-use values::Sources;
+use values::{Sources, Unnamed};
 
 /// Everything that `create` can be told.
 #[derive(Clone, Debug)]
@@ -98,7 +98,7 @@ pub async fn create(app: &App, options: &CreateOptions) -> Result<u8> {
     };
     let sources = with_kept(&request, &facts, sources)?;
     if !facts.all_rights && facts.missing_rights.is_empty() && chart.embedded {
-        let values = sources.clone().finish(Some(&facts.version.git), true)?.values;
+        let values = sources.clone().finish(plan::unnamed(&facts), true)?.values;
         let release =
             helm::Release { name: &options.name, namespace: &namespace, context: &host.context };
         let argv = helm::template(release, &chart.chart);
@@ -136,7 +136,7 @@ async fn render(
     chart: &chart::Ready,
 ) -> Result<u8> {
     let namespace = name::namespace(app.settings.namespace.as_deref(), "default", &options.name);
-    let values = sources.clone().finish(None, chart.embedded)?;
+    let values = sources.clone().finish(Unnamed::Chart, chart.embedded)?;
     for notice in &values.notices {
         app.ui.warn(notice);
     }

@@ -8,7 +8,8 @@ use super::preflight::{Facts, NamespaceState};
 use super::release::Revision;
 use super::rights::Right;
 use super::shape::Shape;
-use super::values::Sources;
+use super::values::{Finished, Sources, Unnamed};
+use super::versions;
 use crate::error::{CliError, Kind, Result};
 
 /// The wishes that matter for the decision.
@@ -95,6 +96,13 @@ pub fn with_kept(request: &Request<'_>, facts: &Facts, mut sources: Sources) -> 
     Ok(sources)
 }
 
+/// Where the user names no version of Kubernetes, what runs stays as it is.
+pub fn unnamed(facts: &Facts) -> Unnamed<'_> {
+    let there = facts.running.as_ref().filter(|_| facts.release.is_some() && !gone(facts));
+    let running = there.and_then(|running| running.kubernetes.as_deref());
+    running.map_or(Unnamed::Host(&facts.version.git), Unnamed::Running)
+}
+
 /// Decides.
 ///
 /// # Errors
@@ -105,14 +113,17 @@ pub fn plan(request: &Request<'_>, facts: &Facts, mut sources: Sources) -> Resul
         sources.without_extended_role(&list(&withheld.rights))?;
     }
     let given = sources.given();
-    let values = sources.finish(Some(&facts.version.git), request.check_values)?;
+    let values = sources.finish(unnamed(facts), request.check_values)?;
     rights(request, facts)?;
     namespace(request, facts)?;
     let action = action(request, facts)?;
     if action == Action::Upgrade {
-        change(request, facts, &values.values)?;
+        change(request, facts, &values)?;
     }
     let mut notices = values.notices;
+    if action == Action::Upgrade {
+        notices.extend(notices::older(facts, values.kubernetes.as_deref()));
+    }
     notices.extend(match action {
         Action::Keep => notices::unchanged(request, facts, given.then_some(&values.values)),
         Action::Upgrade | Action::Repair if given => notices::dropped(facts, &values.values),
@@ -137,18 +148,22 @@ fn gone(facts: &Facts) -> bool {
     matches!(facts.namespace, NamespaceState::Absent | NamespaceState::Terminating)
 }
 
-/// An upgrade may change much, but not all: see `shape`.
-fn change(request: &Request<'_>, facts: &Facts, values: &Value) -> Result<()> {
-    let new = Shape::of(values);
-    let Some(change) = facts.shape.as_ref().and_then(|old| old.change(&new)) else {
+/// An upgrade may change much, but not all: see `shape` and `versions`.
+fn change(request: &Request<'_>, facts: &Facts, new: &Finished) -> Result<()> {
+    let Some(old) = &facts.running else { return Ok(()) };
+    let (name, namespace) = (request.name, request.namespace);
+    let upgrade = format!("vcluster create {name} -n {namespace} --upgrade");
+    let versions = old.kubernetes.as_deref().zip(new.kubernetes.as_deref());
+    let (why, instead) = if let Some(change) = old.shape.change(&Shape::of(&new.values)) {
+        let keep = change.keep.map(|keep| format!("{upgrade} --set {keep} ..."));
+        (change.what, keep.unwrap_or_else(|| format!("vcluster create {name}-2 ...")))
+    } else if let Some((why, minor)) = versions.and_then(|(old, new)| versions::leap(old, new)) {
+        (why, format!("{upgrade} --kubernetes-version {minor} ..."))
+    } else {
         return Ok(());
     };
-    let (name, namespace) = (request.name, request.namespace);
     let what = format!("virtual cluster {name} cannot be changed that far");
-    Err(CliError::new(Kind::Refused, what).because(change.what).hint(match change.keep {
-        Some(keep) => format!("vcluster create {name} -n {namespace} --upgrade --set {keep} ..."),
-        None => format!("vcluster create {name}-2 ..."),
-    }))
+    Err(CliError::new(Kind::Refused, what).because(why).hint(instead))
 }
 
 fn rights(request: &Request<'_>, facts: &Facts) -> Result<()> {

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::{Facts, Request};
+use super::{Facts, Request, versions};
 
 /// So many values are named; more help nobody.
 const MOST: usize = 8;
@@ -39,6 +39,13 @@ pub fn dropped(facts: &Facts, given: &Value) -> Option<String> {
             "the values given stand for all, so these of the last time are no longer set: {list}"
         )
     })
+}
+
+/// A version of Kubernetes that stays although there is a newer patch: an upgrade of the chart does not change it.
+pub fn older(facts: &Facts, version: Option<&str>) -> Option<String> {
+    let running = facts.running.as_ref()?.kubernetes.as_deref()?;
+    let newer = versions::newer_patch(running).filter(|_| version == Some(running))?;
+    Some(format!("Kubernetes stays {running}; `--kubernetes-version {newer}` would change that"))
 }
 
 fn missing(old: &Value, new: Option<&Value>, path: &str, paths: &mut Vec<String>) {

@@ -1,5 +1,5 @@
 use super::super::grants::Withheld;
-use super::super::preflight::Version;
+use super::super::preflight::{Running, Version};
 use super::super::rights::MAKE_NAMESPACE;
 use super::*;
 
@@ -27,7 +27,7 @@ fn facts() -> Facts {
         all_rights: true,
         missing_rights: Vec::new(),
         withheld: Vec::new(),
-        shape: None,
+        running: None,
     }
 }
 
@@ -230,7 +230,7 @@ fn what_is_only_connected_to_says_what_did_not_happen() {
 fn the_store_cannot_be_changed() {
     let etcd = serde_json::json!({ "controlPlane": { "backingStore": { "etcd": { "deploy": { "enabled": true } } } } });
     let facts =
-        Facts { release: revision("deployed", 9), shape: Some(Shape::of(&etcd)), ..facts() };
+        Facts { release: revision("deployed", 9), running: Some(Running::of(&etcd)), ..facts() };
     let options = crate::create::CreateOptions { expose: true, ..crate::create::tests::options() };
     let sources = Sources::load(&options, true).unwrap();
     let decision = plan(&Request { upgrade: true, ..request() }, &facts, sources).unwrap_err();
@@ -239,4 +239,37 @@ fn the_store_cannot_be_changed() {
         decision.starts_with("exit 6") && decision.contains("its store is etcd.deploy"),
         "{decision}"
     );
+}
+
+#[test]
+fn an_upgrade_leaves_the_version_alone() {
+    let running = |version: &str| {
+        let values =
+            serde_json::json!({ "controlPlane": { "distro": { "k8s": { "version": version } } } });
+        Facts { release: revision("deployed", 9), running: Some(Running::of(&values)), ..facts() }
+    };
+    let upgrade = Request { upgrade: true, ..request() };
+    let expose = crate::create::CreateOptions { expose: true, ..crate::create::tests::options() };
+    // The host is of 1.34.
+    let plan = planned(&upgrade, &running("v1.35.4"), &expose);
+    let version = plan.values.pointer("/controlPlane/distro/k8s/version");
+    assert_eq!(version, Some(&serde_json::json!("v1.35.4")));
+    let older = planned(&upgrade, &running("v1.35.1"), &expose).notices.join("; ");
+    assert!(older.contains("stays v1.35.1") && older.contains("v1.35.4"), "{older}");
+    let decide = |from: &str, to: &str| {
+        let named = crate::create::CreateOptions {
+            kubernetes_version: Some(to.into()),
+            ..crate::create::tests::options()
+        };
+        let sources = Sources::load(&named, true).unwrap();
+        super::plan(&upgrade, &running(from), sources).map(|plan| plan.action)
+    };
+    assert_eq!(decide("v1.33.1", "1.34").unwrap(), Action::Upgrade);
+    assert_eq!(decide("v1.34.4", "1.34.1").unwrap(), Action::Upgrade);
+    for (from, to, instead) in [("v1.35.4", "1.34", "1.35"), ("v1.33.1", "1.35", "1.34")] {
+        let error = decide(from, to).unwrap_err();
+        assert_eq!(error.kind, Kind::Refused, "{error}");
+        let hint = error.hint.unwrap();
+        assert!(hint.contains(&format!("--upgrade --kubernetes-version {instead}")), "{hint}");
+    }
 }
