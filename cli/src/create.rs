@@ -1,10 +1,12 @@
 //! Creating a virtual cluster: look, decide, do.
 
+mod again;
 mod apply;
 mod grants;
 mod name;
 mod plan;
 mod preflight;
+mod record;
 mod release;
 mod rights;
 mod shape;
@@ -21,8 +23,8 @@ use crate::helm::{self, DryRun, Helm};
 use crate::host::Host;
 use crate::yaml;
 
-use plan::{CreatePlan, Request, plan};
-use values::Sources;
+use plan::{CreatePlan, Request, plan, with_kept};
+use values::{Sources, Unnamed};
 
 /// Everything that `create` can be told.
 #[derive(Clone, Debug)]
@@ -59,6 +61,8 @@ pub struct CreateOptions {
     pub chart: chart::Wish,
     /// How to connect.
     pub connecting: ConnectOptions,
+    /// What was typed after the program's name.
+    pub typed: Vec<String>,
 }
 
 /// Creates, and answers the exit code.
@@ -82,15 +86,6 @@ pub async fn create(app: &App, options: &CreateOptions) -> Result<u8> {
         Helm::find(app),
         preflight::look(&host, &options.name, &namespace, &mut step)
     )?;
-    if !facts.all_rights && facts.missing_rights.is_empty() && chart.embedded {
-        let values = sources.clone().finish(Some(&facts.version.git), true)?.values;
-        let release =
-            helm::Release { name: &options.name, namespace: &namespace, context: &host.context };
-        let argv = helm::template(release, &chart.chart);
-        let manifests =
-            helm.run(app, None, "render the chart", &argv, Some(&values_text(&values)?)).await?;
-        facts.withheld = grants::withheld(&host, &namespace, &manifests).await?;
-    }
     let request = Request {
         name: &options.name,
         namespace: &namespace,
@@ -101,6 +96,16 @@ pub async fn create(app: &App, options: &CreateOptions) -> Result<u8> {
         reuse_namespace: options.reuse_namespace,
         check_values: chart.embedded,
     };
+    let sources = with_kept(&request, &facts, sources)?;
+    if !facts.all_rights && facts.missing_rights.is_empty() && chart.embedded {
+        let values = sources.clone().finish(plan::unnamed(&facts), true)?.values;
+        let release =
+            helm::Release { name: &options.name, namespace: &namespace, context: &host.context };
+        let argv = helm::template(release, &chart.chart);
+        let manifests =
+            helm.run(app, None, "render the chart", &argv, Some(&values_text(&values)?)).await?;
+        facts.withheld = grants::withheld(&host, &namespace, &manifests).await?;
+    }
     let plan = plan(&request, &facts, sources)?;
     step.done_as(format!(
         "Host cluster of context {} is Kubernetes {}",
@@ -112,8 +117,7 @@ pub async fn create(app: &App, options: &CreateOptions) -> Result<u8> {
     if options.dry_run == Some(DryRun::Server) {
         let release =
             helm::Release { name: &options.name, namespace: &namespace, context: &host.context };
-        let argv =
-            helm::upgrade(release, helm.applies, &chart.chart, !plan.keep_values, options.dry_run);
+        let argv = helm::upgrade(release, helm.applies, &chart.chart, options.dry_run);
         app.ui.info(describe(&plan, &options.name, &namespace));
         let text = helm
             .run(app, Some(&host), "render the chart", &argv, Some(&values_text(&plan.values)?))
@@ -132,7 +136,7 @@ async fn render(
     chart: &chart::Ready,
 ) -> Result<u8> {
     let namespace = name::namespace(app.settings.namespace.as_deref(), "default", &options.name);
-    let values = sources.clone().finish(None, chart.embedded)?;
+    let values = sources.clone().finish(Unnamed::Chart, chart.embedded)?;
     for notice in &values.notices {
         app.ui.warn(notice);
     }
@@ -191,6 +195,7 @@ pub mod tests {
             dry_run: None,
             chart: chart::Wish::default(),
             connecting: ConnectOptions::of_create(output, forward),
+            typed: Vec::new(),
         }
     }
 }

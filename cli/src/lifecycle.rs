@@ -1,6 +1,7 @@
 //! Pausing, resuming and deleting.
 
 pub mod delete;
+mod exports;
 pub mod leftovers;
 mod marks;
 pub mod scale;

@@ -54,6 +54,9 @@ pub const STORE_DECISION: &str = "vcluster.loft.sh/store-decision";
 /// Annotation on host Service `NAME`: when someone asked for new certificates.
 pub const CERTIFICATES_ASKED: &str = "vcluster.loft.sh/certificates-asked";
 
+/// Annotation on a Secret with a virtual cluster's kubeconfig: whose it is, as `NAMESPACE/NAME`.
+pub const EXPORTED_FROM: &str = "vcluster.loft.sh/exported-from";
+
 /// Annotation on a host namespace that `create` made.
 pub const CREATED: &str = "vcluster.loft.sh/created";
 

@@ -10,6 +10,8 @@ mod support;
 
 use std::time::{Duration, Instant};
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
 use serde_json::{Value, json};
 use support::host::{Request, ScriptedHost, forbidden, list, namespace, stateful_set, status};
 use support::{Ran, Sandbox};
@@ -21,22 +23,37 @@ fn sandbox(host: &ScriptedHost) -> Sandbox {
     sandbox
 }
 
-fn release(status: &str, age_seconds: i64) -> Value {
+/// A record of helm's, as `list` shows it by its labels.
+fn release(number: u32, status: &str, age_seconds: i64) -> Value {
     let touched =
         std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs();
     let touched = i64::try_from(touched).unwrap() - age_seconds;
     json!({ "metadata": {
-        "name": "sh.helm.release.v1.my-vc.v1", "uid": "rel-uid",
-        "labels": { "owner": "helm", "name": "my-vc", "status": status, "version": "1", "modifiedAt": touched.to_string() },
+        "name": format!("sh.helm.release.v1.my-vc.v{number}"), "uid": "rel-uid",
+        "labels": { "owner": "helm", "name": "my-vc", "status": status, "version": number.to_string(), "modifiedAt": touched.to_string() },
     } })
 }
 
-/// A namespace that is there, and a release in a state.
+/// What helm keeps in a record; `packed` as it does, but for compressing.
+fn packed(values: &Value) -> Value {
+    let record = json!({ "name": "my-vc", "config": values });
+    json!({ "metadata": {}, "data": { "release": BASE64.encode(BASE64.encode(record.to_string())) } })
+}
+
+/// A namespace that is there, and a release in a state, made without values.
 fn with_release(status: &'static str, age_seconds: i64) -> ScriptedHost {
-    let release = release(status, age_seconds);
+    with_releases(vec![release(1, status, age_seconds)], 1, &json!({}))
+}
+
+/// The same with a history, one revision of which can be read.
+fn with_releases(releases: Vec<Value>, number: u32, values: &Value) -> ScriptedHost {
+    let secrets = "/api/v1/namespaces/vcluster-my-vc/secrets";
+    let record = format!("{secrets}/sh.helm.release.v1.my-vc.v{number}");
+    let content = packed(values);
     ScriptedHost::start(move |request| match request.target.as_str() {
         "/api/v1/namespaces/vcluster-my-vc" => Some(namespace("vcluster-my-vc", "Active", true)),
-        target if target.contains("owner%3Dhelm") => Some(list(vec![release.clone()])),
+        target if target.contains("owner%3Dhelm") => Some(list(releases.clone())),
+        target if request.method == "GET" && target == record => Some((200, content.clone())),
         _ => None,
     })
 }
@@ -110,6 +127,40 @@ fn an_installation_that_was_cut_short_is_taken_up() {
     assert_eq!(body["preconditions"]["uid"], "rel-uid");
 }
 
+const ISOLATED: &str = "policies:\n  isolate: true\n";
+
+#[test]
+fn a_second_try_without_values_keeps_those_of_the_first() {
+    let isolated = json!({ "policies": { "isolate": true } });
+    for status in ["failed", "pending-install"] {
+        let host = with_releases(vec![release(1, status, 500)], 1, &isolated);
+        let sandbox = sandbox(&host);
+        let ran = sandbox.run(&QUICK);
+        assert_eq!(ran.code, 0, "{}", ran.stderr);
+        assert_eq!(sandbox.read("helm.values"), ISOLATED, "{status}: {}", ran.stderr);
+    }
+}
+
+#[test]
+fn after_a_change_that_failed_nothing_is_changed_unless_asked_for() {
+    let isolated = json!({ "policies": { "isolate": true } });
+    let releases = || vec![release(1, "deployed", 900), release(2, "failed", 500)];
+    let host = with_releases(releases(), 1, &isolated);
+    let sandbox = sandbox(&host);
+    let ran = sandbox.run(&QUICK);
+    assert_eq!(ran.code, 5, "{}", ran.stderr);
+    assert!(!sandbox.read("helm.log").contains("upgrade"), "{}", sandbox.read("helm.log"));
+    let ran = sandbox.run(&["create", "my-vc", "--wait=false", "--upgrade"]);
+    assert_eq!(ran.code, 0, "{}", ran.stderr);
+    assert_eq!(sandbox.read("helm.values"), ISOLATED);
+    // Who asks for something gets it, and nobody is told to delete what was there before.
+    sandbox.helm("case \"$1\" in version) echo v3.19.0;; *) exit 1;; esac");
+    let ran = sandbox.run(&["create", "my-vc", "--wait=false", "--upgrade", "--isolate"]);
+    assert_eq!(ran.code, 1, "{}", ran.stderr);
+    let again = "hint: vcluster create my-vc --wait=false --upgrade --isolate -n vcluster-my-vc --context test";
+    assert!(ran.stderr.contains(again), "{}", ran.stderr);
+}
+
 #[test]
 fn a_second_one_in_the_namespace_must_be_allowed() {
     let host = ScriptedHost::start(|request| match request.target.as_str() {
@@ -179,7 +230,10 @@ fn ctrl_c_lets_helm_end_and_says_how_to_go_on() {
     sandbox.helm(
         "case \"$1\" in version) echo v3.19.0;; *) trap 'echo stopped > helm.end; exit 1' INT; touch helm.began; while :; do sleep 0.05; done;; esac",
     );
-    let mut command = sandbox.command(&QUICK);
+    let arguments =
+        [&QUICK[..], &["--isolate", "--set", "controlPlane.statefulSet.annotations.note=a b"]]
+            .concat();
+    let mut command = sandbox.command(&arguments);
     command.stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::piped());
     let child = command.spawn().unwrap();
     let started = Instant::now();
@@ -193,8 +247,11 @@ fn ctrl_c_lets_helm_end_and_says_how_to_go_on() {
     assert_eq!(ran.code, 130, "{}", ran.stderr);
     assert_eq!(sandbox.read("helm.end"), "stopped\n", "helm was told to end");
     assert!(
-        ran.stderr
-            .contains("`vcluster delete my-vc -n vcluster-my-vc --context test -y` cleans up"),
+        ran.stderr.contains(
+            "`vcluster create my-vc --wait=false --connect=false --isolate --set \
+             'controlPlane.statefulSet.annotations.note=a b' -n vcluster-my-vc --context test` goes on, \
+             `vcluster delete my-vc -n vcluster-my-vc --context test -y` cleans up"
+        ),
         "{}",
         ran.stderr
     );

@@ -10,6 +10,8 @@ mod support;
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
 use serde_json::{Value, json};
 use support::Sandbox;
 use support::host::{ScriptedHost, forbidden, list, namespace, stateful_set};
@@ -136,6 +138,64 @@ fn delete_wants_a_yes() {
     let host = with_one(1, json!({}));
     insta::assert_snapshot!("no_yes", sandbox(&host).transcript(&[&["delete", "my-vc"]]));
     assert!(host.writes().is_empty());
+}
+
+/// What a host says about its kinds when asked for all at once: none.
+fn no_kinds(path: &str) -> Option<(u16, Value)> {
+    let none = json!({ "kind": "APIGroupDiscoveryList", "apiVersion": "apidiscovery.k8s.io/v2", "metadata": {}, "items": [] });
+    ["/api", "/apis"].contains(&path).then_some((200, none))
+}
+
+#[test]
+fn delete_withdraws_what_was_exported_to_other_namespaces_and_no_namesake() {
+    let values = "exportKubeConfig:\n  additionalSecrets:\n  - {name: argo, namespace: argocd}\n  - {namespace: ci}\n  - {name: locked, namespace: vault}\n";
+    let values = BASE64.encode(values);
+    let exported = |namespace: &str, name: &str, from: &str| {
+        let annotations = json!({ "vcluster.loft.sh/exported-from": from });
+        json!({ "metadata": { "name": name, "namespace": namespace, "uid": format!("uid-{name}"), "annotations": annotations } })
+    };
+    let host = ScriptedHost::start(move |request| {
+        let path = request.target.split('?').next().unwrap_or_default();
+        if request.method != "GET" {
+            return None;
+        }
+        no_kinds(path).or_else(|| match path {
+            "/apis/apps/v1/statefulsets" => {
+                Some(list(vec![stateful_set("my-vc", "team", 1, &json!({}))]))
+            }
+            "/api/v1/namespaces/team" => Some(namespace("team", "Active", false)),
+            "/api/v1/namespaces/team/secrets/vc-config-my-vc" => {
+                Some((200, json!({ "metadata": {}, "data": { "config.yaml": values } })))
+            }
+            "/api/v1/namespaces/argocd/secrets/argo" => {
+                Some((200, exported("argocd", "argo", "team/my-vc")))
+            }
+            "/api/v1/namespaces/ci/secrets/vc-my-vc" => {
+                Some((200, exported("ci", "vc-my-vc", "other/my-vc")))
+            }
+            "/api/v1/namespaces/vault/secrets/locked" => Some(forbidden("secrets")),
+            "/api/v1/secrets" => Some(list(vec![
+                exported("argocd", "argo", "team/my-vc"),
+                exported("old", "before", "team/my-vc"),
+                exported("team", "vc-my-vc", "team/my-vc"),
+            ])),
+            _ => None,
+        })
+    });
+    let ran = sandbox(&host).run(&["delete", "my-vc", "-y"]);
+    assert_eq!(ran.code, 0, "{}", ran.stderr);
+    let mut writes = host.writes();
+    writes.sort();
+    assert_eq!(
+        writes,
+        [
+            "DELETE /api/v1/namespaces/argocd/secrets/argo?",
+            "DELETE /api/v1/namespaces/old/secrets/before?"
+        ]
+    );
+    assert_eq!(host.bodies("/secrets/argo")[0]["preconditions"]["uid"], "uid-argo");
+    assert!(ran.stderr.contains("Removed from the host: 2 secrets"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("vault/locked"), "what may be left is named: {}", ran.stderr);
 }
 
 #[test]

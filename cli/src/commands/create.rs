@@ -40,7 +40,7 @@ pub struct CreateArgs {
     #[arg(long, value_name = "NAME")]
     distro: Option<String>,
 
-    /// Version of Kubernetes, such as 1.34; that of the host by default
+    /// Version of Kubernetes, such as 1.34; that of the host by default, and what runs stays
     #[arg(long, value_name = "VERSION")]
     kubernetes_version: Option<String>,
 
@@ -52,7 +52,7 @@ pub struct CreateArgs {
     #[arg(long)]
     isolate: bool,
 
-    /// Upgrade the virtual cluster if it exists
+    /// Upgrade the virtual cluster if it exists; values stay unless some are given
     #[arg(long)]
     upgrade: bool,
 
@@ -183,6 +183,7 @@ pub async fn run(app: &App, args: CreateArgs) -> Result<u8> {
             folder: args.local_chart_dir,
         },
         connecting: ConnectOptions::of_create(args.output, args.forward),
+        typed: std::env::args_os().skip(1).map(|it| it.to_string_lossy().into_owned()).collect(),
     };
     options.connecting.check()?;
     create(app, &options).await

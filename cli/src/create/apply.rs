@@ -5,12 +5,13 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::plan::{Action, CreatePlan};
-use super::{CreateOptions, release, values_text};
+use super::{CreateOptions, again, release, values_text};
 use crate::app::App;
 use crate::connect::{self, Goal, Plane};
 use crate::error::Result;
 use crate::helm::{self, Chart, Helm, Release};
 use crate::host::Host;
+use crate::kubeconfig::HOST_CONTEXT_OF_A_POD;
 use crate::lifecycle::scale;
 use crate::namespace;
 use crate::progress::{self, Need, Progress};
@@ -33,9 +34,14 @@ pub async fn apply(
 ) -> Result<u8> {
     let name = options.name.as_str();
     let deadline = Instant::now() + options.timeout;
-    let again = format!("vcluster create {name} -n {namespace} --context {}", host.context);
+    let again = again(app, host, namespace, options);
     let undo = format!("vcluster delete {name} -n {namespace} --context {} -y", host.context);
-    app.interrupt.advise(format!("`{again}` goes on, `{undo}` cleans up"));
+    // What was there before is not to be cleaned up.
+    let existed = matches!(plan.action, Action::Upgrade | Action::Keep);
+    app.interrupt.advise(match existed {
+        true => format!("`{again}` goes on"),
+        false => format!("`{again}` goes on, `{undo}` cleans up"),
+    });
 
     if plan.make_namespace {
         let gone = deadline.min(Instant::now() + NAMESPACE_PATIENCE);
@@ -43,19 +49,19 @@ pub async fn apply(
     }
     if let Some(revision) = &plan.mend {
         release::forget(host, namespace, revision).await?;
-        app.ui.step("Record of an installation that was cut short removed").done();
+        app.ui.step("Helm's record of what was cut short removed").done();
     }
     // From before helm runs, so that no event is missed and none of an earlier one is taken for new.
     let mut progress = Progress::start(host, name, namespace);
     if plan.action != Action::Keep {
         let step = app.ui.step(format!("Installing the chart as release {name}"));
         let release = Release { name, namespace, context: &host.context };
-        let argv = helm::upgrade(release, helm.applies, chart, !plan.keep_values, None);
+        let argv = helm::upgrade(release, helm.applies, chart, None);
         let values = values_text(&plan.values)?;
         let doing = format!("install the chart as release {name} in namespace {namespace}");
         helm.run(app, Some(host), &doing, &argv, Some(&values))
             .await
-            .map_err(|error| error.or_hint(undo.clone()))?;
+            .map_err(|error| error.or_hint(if existed { again } else { undo }))?;
         progress.only_newest().await?;
         step.done_as(match plan.action {
             Action::Upgrade => "Chart upgraded",
@@ -93,6 +99,17 @@ pub async fn apply(
     let code =
         connect::usable(app, plane, &mut progress, kubeconfig, connecting, goal, deadline).await;
     code.map_err(|error| progress::after(error, options.timeout))
+}
+
+/// What goes on, wherever it stops.
+fn again(app: &App, host: &Host, namespace: &str, options: &CreateOptions) -> String {
+    let unnamed = |named: &Option<String>, chosen| named.is_none().then_some(chosen);
+    let context = unnamed(&app.settings.context, host.context.as_str());
+    again::command(
+        &options.typed,
+        unnamed(&app.settings.namespace, namespace),
+        context.filter(|context| *context != HOST_CONTEXT_OF_A_POD),
+    )
 }
 
 /// Makes the namespace; with `gone`, after the old one of that name, which has until then to go.

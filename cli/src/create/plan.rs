@@ -1,12 +1,15 @@
 //! What `create` will do. Pure: from the wishes and the facts to a plan or a refusal.
 
+mod notices;
+
 use serde_json::Value;
 
 use super::preflight::{Facts, NamespaceState};
 use super::release::Revision;
 use super::rights::Right;
 use super::shape::Shape;
-use super::values::Sources;
+use super::values::{Finished, Sources, Unnamed};
+use super::versions;
 use crate::error::{CliError, Kind, Result};
 
 /// The wishes that matter for the decision.
@@ -45,8 +48,6 @@ pub struct CreatePlan {
     pub resume: bool,
     /// For helm.
     pub values: Value,
-    /// The values of the last time stay: none are given.
-    pub keep_values: bool,
     /// What the user should know.
     pub notices: Vec<String>,
 }
@@ -76,6 +77,32 @@ impl Action {
     }
 }
 
+/// Without values of the user's own, those of the last time stay: what was isolated is not opened by a second try.
+///
+/// # Errors
+/// When they are needed and cannot be read.
+pub fn with_kept(request: &Request<'_>, facts: &Facts, mut sources: Sources) -> Result<Sources> {
+    let makes = matches!(action(request, facts), Ok(Action::Repair | Action::Upgrade));
+    let Some(release) = facts.release.as_ref().filter(|_| makes && !sources.given()) else {
+        return Ok(sources);
+    };
+    let Some(kept) = &facts.kept else {
+        let (name, record) = (request.name, release.base());
+        return Err(CliError::failed(format!("cannot tell which values {name} was made with"))
+            .because(format!("helm's record {record} cannot be read, and no values are given"))
+            .hint(format!("vcluster create {name} -n {} --upgrade -f VALUES", request.namespace)));
+    };
+    sources.keep(kept.clone());
+    Ok(sources)
+}
+
+/// Where the user names no version of Kubernetes, what runs stays as it is.
+pub fn unnamed(facts: &Facts) -> Unnamed<'_> {
+    let there = facts.running.as_ref().filter(|_| facts.release.is_some() && !gone(facts));
+    let running = there.and_then(|running| running.kubernetes.as_deref());
+    running.map_or(Unnamed::Host(&facts.version.git), Unnamed::Running)
+}
+
 /// Decides.
 ///
 /// # Errors
@@ -86,43 +113,57 @@ pub fn plan(request: &Request<'_>, facts: &Facts, mut sources: Sources) -> Resul
         sources.without_extended_role(&list(&withheld.rights))?;
     }
     let given = sources.given();
-    let values = sources.finish(Some(&facts.version.git), request.check_values)?;
+    let values = sources.finish(unnamed(facts), request.check_values)?;
     rights(request, facts)?;
     namespace(request, facts)?;
     let action = action(request, facts)?;
-    let keep_values = action == Action::Upgrade && !given;
-    if action == Action::Upgrade && !keep_values {
-        change(request, facts, &values.values)?;
+    if action == Action::Upgrade {
+        change(request, facts, &values)?;
     }
     let mut notices = values.notices;
-    if keep_values {
-        notices.push("no values are given, so those of the last time stay".to_owned());
+    if action == Action::Upgrade {
+        notices.extend(notices::older(facts, values.kubernetes.as_deref()));
     }
-    let gone = matches!(facts.namespace, NamespaceState::Absent | NamespaceState::Terminating);
+    notices.extend(match action {
+        Action::Keep => notices::unchanged(request, facts, given.then_some(&values.values)),
+        Action::Upgrade | Action::Repair if given => notices::dropped(facts, &values.values),
+        _ => None,
+    });
     Ok(CreatePlan {
         await_namespace: facts.namespace == NamespaceState::Terminating,
-        make_namespace: gone,
-        mend: facts.release.clone().filter(|_| !gone).filter(Revision::pending),
-        action: if gone { Action::Install } else { action },
-        resume: !gone && action == Action::Keep && facts.paused,
-        values: if keep_values { Value::Object(serde_json::Map::new()) } else { values.values },
-        keep_values,
+        make_namespace: gone(facts),
+        mend: facts
+            .release
+            .clone()
+            .filter(|_| action != Action::Keep && !gone(facts))
+            .filter(Revision::pending),
+        action,
+        resume: action == Action::Keep && facts.paused,
+        values: values.values,
         notices,
     })
 }
 
-/// An upgrade may change much, but not all: see `shape`.
-fn change(request: &Request<'_>, facts: &Facts, values: &Value) -> Result<()> {
-    let new = Shape::of(values);
-    let Some(change) = facts.shape.as_ref().and_then(|old| old.change(&new)) else {
+fn gone(facts: &Facts) -> bool {
+    matches!(facts.namespace, NamespaceState::Absent | NamespaceState::Terminating)
+}
+
+/// An upgrade may change much, but not all: see `shape` and `versions`.
+fn change(request: &Request<'_>, facts: &Facts, new: &Finished) -> Result<()> {
+    let Some(old) = &facts.running else { return Ok(()) };
+    let (name, namespace) = (request.name, request.namespace);
+    let upgrade = format!("vcluster create {name} -n {namespace} --upgrade");
+    let versions = old.kubernetes.as_deref().zip(new.kubernetes.as_deref());
+    let (why, instead) = if let Some(change) = old.shape.change(&Shape::of(&new.values)) {
+        let keep = change.keep.map(|keep| format!("{upgrade} --set {keep} ..."));
+        (change.what, keep.unwrap_or_else(|| format!("vcluster create {name}-2 ...")))
+    } else if let Some((why, minor)) = versions.and_then(|(old, new)| versions::leap(old, new)) {
+        (why, format!("{upgrade} --kubernetes-version {minor} ..."))
+    } else {
         return Ok(());
     };
-    let (name, namespace) = (request.name, request.namespace);
     let what = format!("virtual cluster {name} cannot be changed that far");
-    Err(CliError::new(Kind::Refused, what).because(change.what).hint(match change.keep {
-        Some(keep) => format!("vcluster create {name} -n {namespace} --upgrade --set {keep} ..."),
-        None => format!("vcluster create {name}-2 ..."),
-    }))
+    Err(CliError::new(Kind::Refused, what).because(why).hint(instead))
 }
 
 fn rights(request: &Request<'_>, facts: &Facts) -> Result<()> {
@@ -182,17 +223,16 @@ fn namespace(request: &Request<'_>, facts: &Facts) -> Result<()> {
 }
 
 fn action(request: &Request<'_>, facts: &Facts) -> Result<Action> {
-    let Some(revision) = &facts.release else { return Ok(Action::Install) };
+    let Some(revision) = facts.release.as_ref().filter(|_| !gone(facts)) else {
+        return Ok(Action::Install);
+    };
     let (name, namespace) = (request.name, request.namespace);
-    // Whoever began it had the time to finish; see `release::settled`.
-    if revision.pending() {
-        return Ok(Action::Repair);
-    }
-    match revision.status.as_str() {
-        "failed" if !request.upgrade => Ok(Action::Repair),
-        _ if request.upgrade => Ok(Action::Upgrade),
-        _ if request.connect => Ok(Action::Keep),
-        _ => Err(CliError::new(
+    match revision.finished {
+        // Whoever began it had the time to finish; see `release::settled`.
+        None => Ok(Action::Repair),
+        Some(_) if request.upgrade => Ok(Action::Upgrade),
+        Some(_) if request.connect => Ok(Action::Keep),
+        Some(_) => Err(CliError::new(
             Kind::Conflict,
             format!("virtual cluster {name} exists already in namespace {namespace}"),
         )

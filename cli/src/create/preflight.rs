@@ -5,9 +5,11 @@ use kube::api::Api;
 use serde_json::Value;
 
 use super::grants::Withheld;
+use super::record;
 use super::release::{self, Revision};
 use super::rights::{self, Right};
 use super::shape::Shape;
+use super::versions;
 use crate::app::App;
 use crate::discover;
 use crate::error::{CliError, Kind, Result};
@@ -26,6 +28,8 @@ pub struct Facts {
     pub namespace: NamespaceState,
     /// The newest revision of a release of this name.
     pub release: Option<Revision>,
+    /// The values that it was last made with; none when they cannot be read.
+    pub kept: Option<Value>,
     /// Other virtual clusters in the namespace.
     pub others: Vec<String>,
     /// The one of this name is paused.
@@ -36,8 +40,24 @@ pub struct Facts {
     pub missing_rights: Vec<Right>,
     /// Rights that the user cannot hand out.
     pub withheld: Vec<Withheld>,
-    /// What the one that runs cannot change.
-    pub shape: Option<Shape>,
+    /// The one that runs.
+    pub running: Option<Running>,
+}
+
+/// What a virtual cluster runs with.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Running {
+    /// What it cannot change.
+    pub shape: Shape,
+    /// Its version of Kubernetes, where the values tell.
+    pub kubernetes: Option<String>,
+}
+
+impl Running {
+    /// Reads it from all values, defaults among them.
+    pub fn of(values: &Value) -> Self {
+        Self { shape: Shape::of(values), kubernetes: versions::of_values(values) }
+    }
 }
 
 /// Version of the host.
@@ -77,26 +97,31 @@ pub async fn look(host: &Host, name: &str, namespace: &str, step: &mut Step) -> 
         version: Version { git: version.git_version },
         namespace: state,
         release: None,
+        kept: None,
         others: Vec::new(),
         paused: false,
         all_rights,
         missing_rights,
         withheld: Vec::new(),
-        shape: None,
+        running: None,
     };
     if !facts.missing_rights.is_empty() || state == NamespaceState::Absent {
         return Ok(facts);
     }
-    let (release, clusters, shape) = tokio::try_join!(
+    let (release, clusters, running) = tokio::try_join!(
         release::settled(host, name, namespace, step),
         discover::list(host, Some(namespace)),
-        shape(host, name, namespace),
+        running(host, name, namespace),
     )?;
+    facts.kept = match &release {
+        Some(release) => record::values(host, namespace, release).await?,
+        None => None,
+    };
     facts.release = release;
     facts.paused = clusters.iter().any(|cluster| cluster.name == name && cluster.paused());
     facts.others =
         clusters.into_iter().map(|cluster| cluster.name).filter(|other| other != name).collect();
-    facts.shape = shape;
+    facts.running = running;
     Ok(facts)
 }
 
@@ -119,7 +144,7 @@ async fn namespace_state(host: &Host, namespace: &str) -> Result<NamespaceState>
 }
 
 /// The values that a running one was made with.
-async fn shape(host: &Host, name: &str, namespace: &str) -> Result<Option<Shape>> {
+async fn running(host: &Host, name: &str, namespace: &str) -> Result<Option<Running>> {
     let secrets: Api<Secret> = host.api(namespace);
     let secret_name = names::config_secret(name);
     let secret =
@@ -128,10 +153,8 @@ async fn shape(host: &Host, name: &str, namespace: &str) -> Result<Option<Shape>
         .and_then(|secret| secret.data)
         .and_then(|data| data.get("config.yaml").cloned())
         .and_then(|bytes| String::from_utf8(bytes.0).ok());
-    Ok(text
-        .and_then(|text| yaml::parse(&text).ok())
-        .filter(Value::is_object)
-        .map(|values| Shape::of(&values)))
+    let values = text.and_then(|text| yaml::parse(&text).ok()).filter(Value::is_object);
+    Ok(values.map(|values| Running::of(&values)))
 }
 
 /// Which context to create in. Inside another virtual cluster only if that is meant.

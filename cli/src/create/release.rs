@@ -27,12 +27,19 @@ pub struct Revision {
     pub record: (String, String),
     /// Seconds since it was last touched.
     pub idle_seconds: i64,
+    /// Record of the newest revision that helm finished: this one, or one before it.
+    pub finished: Option<String>,
 }
 
 impl Revision {
     /// Helm wrote this before it was stopped, or is writing it.
     pub fn pending(&self) -> bool {
         self.status.starts_with("pending") || self.status == "uninstalling"
+    }
+
+    /// The record that the next change builds on.
+    pub fn base(&self) -> &str {
+        self.finished.as_deref().unwrap_or(&self.record.0)
     }
 
     /// The helm that wrote it is surely gone.
@@ -47,11 +54,15 @@ async fn newest(host: &Host, name: &str, namespace: &str) -> Result<Option<Revis
     let request = secrets.list_metadata(&selector);
     let list = within(format!("list helm releases in namespace {namespace}"), request).await?;
     let now = Timestamp::now();
-    Ok(list
-        .items
-        .into_iter()
-        .filter_map(|item| revision(item.metadata, now))
-        .max_by_key(|it| it.number))
+    Ok(newest_of(list.items.into_iter().filter_map(|item| revision(item.metadata, now)).collect()))
+}
+
+/// The newest, and what it knows of those before it. Helm leaves `deployed` on the last one that it finished.
+fn newest_of(mut revisions: Vec<Revision>) -> Option<Revision> {
+    revisions.sort_by_key(|it| it.number);
+    let finished = revisions.iter().rfind(|it| it.status == "deployed");
+    let finished = finished.map(|it| it.record.0.clone());
+    revisions.pop().map(|newest| Revision { finished, ..newest })
 }
 
 /// Reads the newest revision, once whoever writes it has finished or has been silent for too long to be alive.
@@ -107,6 +118,7 @@ fn revision(metadata: ObjectMeta, now: Timestamp) -> Option<Revision> {
         number: labels.get("version")?.parse().ok()?,
         record: (metadata.name?, metadata.uid?),
         idle_seconds: touched.map_or(i64::MAX, |touched| now.as_second() - touched),
+        finished: None,
     })
 }
 
@@ -128,5 +140,24 @@ mod tests {
         assert_eq!((record("deployed").number, record("deployed").idle_seconds), (3, 90));
         assert!(!record("deployed").pending() && !record("failed").pending());
         assert!(record("pending-install").abandoned() && record("pending-upgrade").abandoned());
+    }
+
+    #[test]
+    fn the_newest_knows_the_last_one_that_was_finished() {
+        let revision = |number: u64, status: &str| Revision {
+            status: status.into(),
+            number,
+            record: (format!("v{number}"), "u".into()),
+            idle_seconds: 0,
+            finished: None,
+        };
+        let newest = |statuses: &[&str]| {
+            let all = (1..).zip(statuses).map(|(number, status)| revision(number, status));
+            let newest = newest_of(all.collect()).unwrap();
+            (newest.number, newest.finished)
+        };
+        assert_eq!(newest(&["deployed"]), (1, Some("v1".into())));
+        assert_eq!(newest(&["superseded", "deployed", "failed", "failed"]), (4, Some("v2".into())));
+        assert_eq!(newest(&["failed", "pending-upgrade"]), (2, None));
     }
 }

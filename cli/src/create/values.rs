@@ -12,12 +12,16 @@ use super::{CreateOptions, versions};
 use crate::error::{CliError, Kind, Result};
 use crate::yaml;
 
+/// The value that names a version of Kubernetes.
+const VERSION: &str = "controlPlane.distro.k8s.version";
+
 /// What the user said, laid over each other.
 #[derive(Clone, Debug)]
 pub struct Sources {
     values: Values,
     notices: Vec<String>,
     given: bool,
+    kept: bool,
 }
 
 /// What helm gets.
@@ -25,8 +29,21 @@ pub struct Sources {
 pub struct Finished {
     /// The values.
     pub values: Value,
+    /// The version of Kubernetes that they come to, when they were checked.
+    pub kubernetes: Option<String>,
     /// What the user should know.
     pub notices: Vec<String>,
+}
+
+/// The version of Kubernetes where the user names none.
+#[derive(Clone, Copy, Debug)]
+pub enum Unnamed<'a> {
+    /// That of the chart.
+    Chart,
+    /// Like that of the host.
+    Host(&'a str),
+    /// The one that runs already.
+    Running(&'a str),
 }
 
 impl Sources {
@@ -36,7 +53,8 @@ impl Sources {
     /// A file that cannot be read or is no YAML; a `--set` that makes no sense; a version that is none. What a key
     /// means is judged later, all at once.
     pub fn load(options: &CreateOptions, check: bool) -> Result<Self> {
-        let mut sources = Self { values: Values::new(), notices: Vec::new(), given: false };
+        let mut sources =
+            Self { values: Values::new(), notices: Vec::new(), given: false, kept: false };
         for file in &options.files {
             let (name, text) = read(file)?;
             let document = Document::parse(&name, &text).map_err(|problem| {
@@ -66,6 +84,14 @@ impl Sources {
         self.given
     }
 
+    /// Takes values that were given to helm before, as they are.
+    pub fn keep(&mut self, values: Value) {
+        let source = "the values of the last time".to_owned();
+        self.values.add(Document { source, root: values.into() });
+        self.kept = true;
+        self.notices.push("no values are given, so those of the last time stay".to_owned());
+    }
+
     /// Leaves out the role that the user cannot grant; the virtual cluster does without what it allows.
     ///
     /// # Errors
@@ -81,36 +107,62 @@ impl Sources {
         self.values.set(text, Typing::Guess).map_err(|error| CliError::usage(error.to_string()))
     }
 
-    /// Adds what follows from the host and checks the whole.
+    /// Adds the version of Kubernetes where none is named, and checks the whole.
     ///
     /// # Errors
     /// Every problem with the values, each with its place.
-    pub fn finish(mut self, host_version: Option<&str>, check: bool) -> Result<Finished> {
-        let version_given = ["version", "image.tag"].iter().any(|key| {
-            let pointer = format!("/controlPlane/distro/k8s/{}", key.replace('.', "/"));
-            Value::Object(self.values.value().clone())
-                .pointer(&pointer)
-                .and_then(Value::as_str)
-                .is_some_and(|it| !it.is_empty())
-        });
-        if let (Some(host), false) = (host_version, version_given) {
-            let choice = versions::like_host(host);
-            self.notices.extend(choice.notice);
-            if let Some(version) = choice.version {
-                self.set(&format!("controlPlane.distro.k8s.version={version}"))?;
+    pub fn finish(mut self, unnamed: Unnamed<'_>, check: bool) -> Result<Finished> {
+        let named = self.names(VERSION) || self.names("controlPlane.distro.k8s.image.tag");
+        match unnamed {
+            Unnamed::Host(host) if !named && !self.kept => {
+                let choice = versions::like_host(host);
+                self.notices.extend(choice.notice);
+                if let Some(version) = choice.version {
+                    self.set(&format!("{VERSION}={version}"))?;
+                }
             }
+            Unnamed::Running(running) => self.stay(running)?,
+            _ => {}
         }
-        let mut finished =
-            Finished { values: Value::Object(self.values.value().clone()), notices: self.notices };
+        let mut finished = Finished {
+            values: Value::Object(self.values.value().clone()),
+            kubernetes: None,
+            notices: self.notices,
+        };
         if check {
             match self.values.finish() {
                 Ok(loaded) => {
-                    finished.notices.extend(loaded.warnings.iter().map(ToString::to_string))
+                    finished.kubernetes =
+                        Some(loaded.config.control_plane.distro.kubernetes_version().0);
+                    finished.notices.extend(loaded.warnings.iter().map(ToString::to_string));
                 }
                 Err(invalid) => return Err(refuse(&invalid.0)),
             }
         }
         Ok(finished)
+    }
+
+    /// Names the version that runs, unless the values come to it anyway, or to one that the user named.
+    fn stay(&mut self, running: &str) -> Result<()> {
+        let unsaid = self.values.clone().finish().ok();
+        if let Some(loaded) = unsaid {
+            let (version, key) = loaded.config.control_plane.distro.kubernetes_version();
+            if !self.kept && self.names(&format!("controlPlane.distro.{key}")) {
+                return Ok(());
+            }
+            if version != running {
+                self.set(&format!("{VERSION}={}", versions::plain(running)))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether there is a text at a place.
+    fn names(&self, path: &str) -> bool {
+        let mut keys = path.split('.');
+        let first = keys.next().and_then(|key| self.values.value().get(key));
+        let at = keys.try_fold(first, |value, key| Some(value?.get(key)));
+        at.flatten().and_then(Value::as_str).is_some_and(|text| !text.is_empty())
     }
 }
 
@@ -124,9 +176,7 @@ fn of_flags(options: &CreateOptions, notices: &mut Vec<String>) -> Result<Vec<St
         let choice = versions::asked_for(version)
             .map_err(|reason| CliError::usage(reason).hint("--kubernetes-version 1.34"))?;
         notices.extend(choice.notice);
-        sets.extend(
-            choice.version.map(|version| format!("controlPlane.distro.k8s.version={version}")),
-        );
+        sets.extend(choice.version.map(|version| format!("{VERSION}={version}")));
     }
     if options.expose {
         sets.push("controlPlane.service.spec.type=LoadBalancer".to_owned());
@@ -202,7 +252,7 @@ mod tests {
     }
 
     fn finished(options: &CreateOptions, host: &str) -> Result<Finished> {
-        Sources::load(options, true)?.finish(Some(host), true)
+        Sources::load(options, true)?.finish(Unnamed::Host(host), true)
     }
 
     #[test]
@@ -221,6 +271,32 @@ mod tests {
         assert_eq!(version(&finished(&given, "v1.33.1").unwrap().values), Some(json!("v1.32.1")));
         let set = options(|it| it.sets = vec!["controlPlane.distro.k8s.version=v1.31.0".into()]);
         assert_eq!(version(&finished(&set, "v1.33.1").unwrap().values), Some(json!("v1.31.0")));
+    }
+
+    #[test]
+    fn what_runs_stays_unless_a_version_is_named() {
+        let over = |options: &CreateOptions, running: &str| {
+            let sources = Sources::load(options, true).unwrap();
+            sources.finish(Unnamed::Running(running), true).unwrap()
+        };
+        let set = options(|it| it.sets = vec!["controlPlane.proxy.port=9443".into()]);
+        let stays = over(&set, "v1.35.1");
+        assert_eq!(stays.kubernetes.as_deref(), Some("v1.35.1"));
+        let like_chart = over(&set, vcluster_config::images::KUBERNETES_VERSION);
+        assert_eq!(like_chart.values.pointer("/controlPlane/distro"), None);
+        let named = options(|it| it.kubernetes_version = Some("1.36".into()));
+        assert_eq!(over(&named, "v1.35.1").kubernetes.as_deref(), Some("v1.36.3"));
+        let tag = options(|it| {
+            it.distro = Some("k3s".into());
+            it.sets = vec!["controlPlane.distro.k3s.image.tag=v1.36.1-k3s1".into()];
+        });
+        assert_eq!(over(&tag, "v1.35.5-k3s1").kubernetes.as_deref(), Some("v1.36.1-k3s1"));
+        assert_eq!(over(&tag, "v1.35.5-k3s1").values.pointer("/controlPlane/distro/k8s"), None);
+        // The last change went up and came to no end: what is kept is older than what runs.
+        let mut kept = Sources::load(&options(|_| {}), true).unwrap();
+        kept.keep(json!({ "controlPlane": { "distro": { "k8s": { "version": "v1.34.1" } } } }));
+        let kept = kept.finish(Unnamed::Running("v1.35.1"), true).unwrap();
+        assert_eq!(kept.kubernetes.as_deref(), Some("v1.35.1"));
     }
 
     #[test]

@@ -41,8 +41,7 @@ pub enum DryRun {
     Server,
 }
 
-/// Installs or upgrades, with values from stdin. Helm takes empty values to mean those of the last time, unless they
-/// are to be forgotten.
+/// Installs or upgrades, with exactly the values from stdin: where they are empty, helm would take those of the last time.
 ///
 /// Where the API server applies, helm takes over what others have set of the chart's own fields (`pause` the replicas, the
 /// activator the Service's selector), as helms that apply themselves do. It refuses that for a release that the other kind
@@ -51,15 +50,11 @@ pub fn upgrade(
     release: Release<'_>,
     applies: Applies,
     chart: &Chart,
-    forget: bool,
     dry_run: Option<DryRun>,
 ) -> Vec<String> {
     let mut argv = strings(&["upgrade", release.name, "--install"]);
     argv.extend(chart_arguments(chart));
-    argv.extend(strings(&["--values", "-"]));
-    if forget {
-        argv.push("--reset-values".to_owned());
-    }
+    argv.extend(strings(&["--values", "-", "--reset-values"]));
     if applies == Applies::OnTheServer {
         argv.extend(strings(&["--server-side=true", "--force-conflicts"]));
     }
@@ -146,11 +141,11 @@ mod tests {
         };
         insta::assert_snapshot!(
             [
-                line(&upgrade(RELEASE, Applies::Itself, &local, true, None)),
-                line(&upgrade(RELEASE, Applies::OnTheServer, &local, true, None)),
-                line(&upgrade(RELEASE, Applies::Itself, &local, false, Some(DryRun::Server))),
-                line(&upgrade(RELEASE, Applies::Itself, &remote("https://charts.example", Some("0.1.0")), true, None)),
-                line(&upgrade(RELEASE, Applies::Itself, &remote("oci://registry.example/charts/", None), true, None)),
+                line(&upgrade(RELEASE, Applies::Itself, &local, None)),
+                line(&upgrade(RELEASE, Applies::OnTheServer, &local, None)),
+                line(&upgrade(RELEASE, Applies::Itself, &local, Some(DryRun::Server))),
+                line(&upgrade(RELEASE, Applies::Itself, &remote("https://charts.example", Some("0.1.0")), None)),
+                line(&upgrade(RELEASE, Applies::Itself, &remote("oci://registry.example/charts/", None), None)),
                 line(&template(RELEASE, &local)),
                 line(&uninstall(RELEASE)),
                 line(&uninstall(Release { context: "in-cluster", ..RELEASE })),
@@ -159,7 +154,7 @@ mod tests {
             @r"
         upgrade my-vc --install /tmp/vcluster-0.1.0.tgz --values - --reset-values --namespace vcluster-my-vc --repository-config '' --kube-context kind
         upgrade my-vc --install /tmp/vcluster-0.1.0.tgz --values - --reset-values --server-side=true --force-conflicts --namespace vcluster-my-vc --repository-config '' --kube-context kind
-        upgrade my-vc --install /tmp/vcluster-0.1.0.tgz --values - --dry-run=server --namespace vcluster-my-vc --repository-config '' --kube-context kind
+        upgrade my-vc --install /tmp/vcluster-0.1.0.tgz --values - --reset-values --dry-run=server --namespace vcluster-my-vc --repository-config '' --kube-context kind
         upgrade my-vc --install vcluster --repo https://charts.example --version 0.1.0 --values - --reset-values --namespace vcluster-my-vc --repository-config '' --kube-context kind
         upgrade my-vc --install oci://registry.example/charts/vcluster --values - --reset-values --namespace vcluster-my-vc --repository-config '' --kube-context kind
         template my-vc /tmp/vcluster-0.1.0.tgz --values - --namespace vcluster-my-vc --repository-config ''

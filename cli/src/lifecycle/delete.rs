@@ -15,6 +15,7 @@ use crate::host::{Host, within};
 use crate::names;
 use crate::namespace;
 
+use super::exports::Exports;
 use super::leftovers::{Kinds, Removed};
 use super::marks::Marks;
 use super::scale;
@@ -86,6 +87,7 @@ pub async fn delete(
     let Marks { name, namespace: space, .. } = &standing.marks;
     let kinds = Kinds::of(host).await?;
     let mut removed = Removed::default();
+    let exports = Exports::of(host, name, space).await;
     kinds.note(&standing.marks, &mut removed).await;
     if wishes.keep_claims {
         kinds.disown_claims(&standing.marks).await?;
@@ -106,6 +108,7 @@ pub async fn delete(
     }
     let mut step = app.ui.step("Removing what it left on the host");
     if !wishes.wait {
+        withdraw(app, &exports).await;
         if standing.namespace_goes {
             namespace::remove(host, space).await?;
         }
@@ -118,6 +121,10 @@ pub async fn delete(
     // Also before the namespace goes: it would wait for each finalizer with pauses of its own.
     kinds.sweep(&standing.marks, &mut removed, &mut step, deadline).await?;
     let mut removed = removed.count();
+    match withdraw(app, &exports).await {
+        0 => {}
+        count => *removed.entry("secrets".to_owned()).or_default() += count,
+    }
     if standing.namespace_goes {
         namespace::remove(host, space).await?;
         namespace::until_gone(host, space, &mut step, deadline).await?;
@@ -125,6 +132,15 @@ pub async fn delete(
     }
     step.done_as(describe(&removed));
     Ok(removed)
+}
+
+/// Removes the kubeconfigs in other namespaces. What may not be removed there keeps nothing here from going.
+async fn withdraw(app: &App, exports: &Exports<'_>) -> usize {
+    let removed = exports.remove().await;
+    for problem in removed.problems {
+        app.ui.warn(format!("{problem}; a kubeconfig may be left there"));
+    }
+    removed.count
 }
 
 /// `Removed from the host: 3 pods, 1 secret`. Pure.
