@@ -29,7 +29,10 @@ pub fn settings(args: &RunArgs, config: &Config, found: &Found) -> Settings {
         workload_service_account: config.workload_service_account(&args.name),
         rewrite_hosts: to_host.pods.rewrite_hosts.enabled && !args.image.is_empty(),
         rewrite_hosts_image: args.image.clone(),
-        owner_uid: found.service.uid().to_owned(),
+        owner_uid: match config.experimental.sync_settings.set_owner {
+            true => found.service.uid().to_owned(),
+            false => String::new(),
+        },
         host_events: config.sync.from_host.events.enabled,
         all_config_maps: to_host.config_maps.all,
         all_secrets: to_host.secrets.all,
@@ -88,10 +91,9 @@ fn minor(text: &str) -> u32 {
 
 #[cfg(test)]
 mod tests {
+    use super::*;
     use clap::Parser as _;
     use serde_json::json;
-
-    use super::*;
 
     #[derive(clap::Parser)]
     struct Line {
@@ -116,6 +118,13 @@ mod tests {
         let settings = settings(&json!({}));
         assert_eq!((settings.host_minor, settings.architecture.as_str()), (34, "arm64"));
         assert_eq!(settings.kubernetes_version, "v1.34.4");
+    }
+
+    #[test]
+    fn nothing_is_owned_where_that_is_off() {
+        assert_eq!(settings(&json!({})).owner_uid, "u");
+        let off = json!({ "experimental": { "syncSettings": { "setOwner": false } } });
+        assert_eq!(settings(&off).owner_uid, "");
     }
 
     #[test]
