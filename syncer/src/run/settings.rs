@@ -1,6 +1,6 @@
 //! What the options, and what the clusters say of themselves, are for the core.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use vcluster_config::{Config, PodSecurityStandard, Toleration};
 use vcluster_syncer_core::pod_security::Standard;
 use vcluster_syncer_core::{Object, Settings};
@@ -29,6 +29,7 @@ pub fn settings(args: &RunArgs, config: &Config, found: &Found) -> Settings {
         workload_service_account: config.workload_service_account(&args.name),
         rewrite_hosts: to_host.pods.rewrite_hosts.enabled && !args.image.is_empty(),
         rewrite_hosts_image: args.image.clone(),
+        rewrite_hosts_resources: json!(to_host.pods.rewrite_hosts.init_container.resources),
         owner_uid: match config.experimental.sync_settings.set_owner {
             true => found.service.uid().to_owned(),
             false => String::new(),
@@ -93,7 +94,6 @@ fn minor(text: &str) -> u32 {
 mod tests {
     use super::*;
     use clap::Parser as _;
-    use serde_json::json;
 
     #[derive(clap::Parser)]
     struct Line {
@@ -118,6 +118,17 @@ mod tests {
         let settings = settings(&json!({}));
         assert_eq!((settings.host_minor, settings.architecture.as_str()), (34, "arm64"));
         assert_eq!(settings.kubernetes_version, "v1.34.4");
+    }
+
+    #[test]
+    fn the_rewriter_of_hosts_may_use_what_it_is_given() {
+        let resources = |options: Value| settings(&options).rewrite_hosts_resources;
+        assert_eq!(resources(json!({}))["limits"], json!({ "cpu": "30m", "memory": "64Mi" }));
+        let own =
+            json!({ "resources": { "limits": { "memory": "1Gi" }, "requests": { "cpu": 1 } } });
+        let pods = json!({ "rewriteHosts": { "initContainer": own } });
+        let given = resources(json!({ "sync": { "toHost": { "pods": pods } } }));
+        assert_eq!(given, json!({ "limits": { "memory": "1Gi" }, "requests": { "cpu": 1 } }));
     }
 
     #[test]
