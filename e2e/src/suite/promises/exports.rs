@@ -52,7 +52,7 @@ async fn run(world: World) -> Result<()> {
     ensure!(argocd.find(kind::SECRETS, "argo").await?.is_none(), "it wrote there without rights");
     let role = json!({
         "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "Role", "metadata": { "name": "export" },
-        "rules": [{ "apiGroups": [""], "resources": ["secrets"], "verbs": ["create", "get", "patch"] }],
+        "rules": [{ "apiGroups": [""], "resources": ["secrets"], "verbs": ["create", "delete", "get", "patch"] }],
     });
     let binding = json!({
         "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "RoleBinding", "metadata": { "name": "export" },
