@@ -178,7 +178,6 @@ pub(crate) const ROWS: &[Row] = &[
     ),
     accepted("platform", COMMERCIAL),
     refused("external", COMMERCIAL, ""),
-    accepted("global", "this chart has no parts of its own that would share it"),
     accepted("pro", "everything is in the one edition there is"),
     accepted("logging.file", "logs go to the container's output"),
     accepted("telemetry.enabled", "nothing is ever sent anywhere"),

@@ -200,7 +200,8 @@ impl Leaf {
 
 fn leaves() -> Vec<Leaf> {
     fn walk(schema: &Value, path: &[String], found: &mut Vec<Leaf>) {
-        if vcluster_config::row(&path.join(".")).is_some() {
+        // What a parent's charts share is Helm's, and none of ours is to read it.
+        if path == ["global"] || vcluster_config::row(&path.join(".")).is_some() {
             return;
         }
         match schema["properties"].as_object() {

@@ -19,6 +19,7 @@ mod exports;
 mod expose;
 mod extensions;
 mod faults;
+mod helm;
 mod idle;
 mod in_cluster;
 mod inside_out;
@@ -75,6 +76,7 @@ pub fn all() -> Vec<Promise> {
         isolation::ISOLATED,
         isolation::CENTRAL,
         exports::PROMISE,
+        helm::PROMISE,
         expose::PROMISE,
         nodes::PROMISE,
         top::PROMISE,
