@@ -13,7 +13,9 @@ section! {
 section! {
     /// How objects are mirrored.
     pub struct SyncSettings {
-        /// Whether objects on the host are owned by Service `NAME`, so that they go with the release.
+        /// Whether objects on the host are owned by Service `NAME`, so that they go with the release. Without, `helm uninstall`
+        /// leaves them all, for `vcluster delete` to find. Claims that are there already are given free, other objects keep
+        /// the owner that they were made with.
         set_owner: bool = true,
     }
 }

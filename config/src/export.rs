@@ -19,7 +19,8 @@ section! {
         service_account: ExportServiceAccount = ExportServiceAccount::default(),
         /// Another Secret to put it in, besides `vc-NAME`.
         secret: ExportSecret = ExportSecret::default(),
-        /// Further Secrets, each with settings of its own.
+        /// Further Secrets, each with settings of its own. One that is taken off this list is deleted, as is the other Secret
+        /// when it is no longer asked for. A ServiceAccount inside stays, and so do tokens that were copied: delete it there.
         additional_secrets: Vec<AdditionalSecret> = Vec::new(),
     }
 }

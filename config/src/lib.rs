@@ -98,6 +98,15 @@ impl Config {
         }
     }
 
+    /// The ServiceAccount on the host under which the pods of virtual cluster `name` run.
+    #[must_use]
+    pub fn workload_service_account(&self, name: &str) -> String {
+        match self.control_plane.advanced.workload_service_account.name.as_str() {
+            "" => format!("vc-workload-{name}"),
+            account => account.to_owned(),
+        }
+    }
+
     /// Whether the control plane brings a scheduler.
     #[must_use]
     pub fn has_scheduler(&self) -> bool {

@@ -58,7 +58,8 @@ fn installs(name: &str, defaults: &str) {
             "controlPlane",
             "deploy",
             "experimental",
-            "sync"
+            "sync",
+            "telemetry"
         ]
         .contains(section)),
         "{warnings:#?}"

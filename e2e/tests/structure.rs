@@ -134,9 +134,30 @@ fn only_apply_writes_on_a_plans_behalf() {
 }
 
 #[test]
-fn the_syncer_does_not_know_yaml() {
-    absent("syncer/src", &["serde_saphyr", "serde_yaml"], &[]);
-    absent("syncer/core/src", &["serde_saphyr", "serde_yaml"], &[]);
+fn yaml_is_known_in_two_places() {
+    for folder in ["syncer/src", "syncer/core/src", "e2e/src"] {
+        absent(folder, &["serde_saphyr", "serde_yaml"], &[]);
+    }
+    absent("cli/src", &["serde_saphyr", "serde_yaml"], &["cli/src/yaml.rs"]);
+}
+
+/// A `static` may hold what is known when it is compiled, and nothing that changes.
+#[test]
+fn nothing_that_changes_is_global() {
+    const CHANGES: [&str; 6] = ["Mutex", "RwLock", "Atomic", "Once", "Lazy", "Cell"];
+    for folder in ["cli/src", "config/src", "syncer/src", "syncer/core/src", "e2e/src"] {
+        absent(folder, &["static mut ", "thread_local!", "lazy_static!"], &[]);
+        let found: Vec<_> = lines_of(folder)
+            .into_iter()
+            .filter(|(_, line)| {
+                let words = line.trim_start().trim_start_matches("pub ");
+                let words = words.trim_start_matches("pub(crate) ");
+                let declared = words.strip_prefix("static ").and_then(|rest| rest.split_once('='));
+                declared.is_some_and(|(it, _)| CHANGES.iter().any(|word| it.contains(word)))
+            })
+            .collect();
+        assert!(found.is_empty(), "hand it in, do not keep it in a static: {found:#?}");
+    }
 }
 
 #[test]

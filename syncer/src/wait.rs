@@ -1,4 +1,4 @@
-//! `syncer wait --for PEER -- PROGRAM ARGS`: starts a program as soon as its peer is up.
+//! `syncer wait --for PEER -- PROGRAM ARGS`: starts a program as soon as its peer is up; `helm test` only waits.
 //!
 //! kube-controller-manager exits when its API server is not there yet, and the kubelet then lets it wait for ten seconds
 //! and more. Under this it starts within 50 milliseconds of its peer, in the same process.
@@ -42,8 +42,8 @@ pub struct WaitArgs {
     /// For how many seconds to wait.
     #[arg(long, default_value_t = 300)]
     timeout: u64,
-    /// The program to become, and its arguments.
-    #[arg(last = true, required = true)]
+    /// The program to become, and its arguments. Without one, that is all.
+    #[arg(last = true)]
     program: Vec<OsString>,
 }
 
@@ -90,7 +90,7 @@ impl std::fmt::Display for Peer {
     }
 }
 
-/// Waits, then becomes the program. Returns only when that fails.
+/// Waits, then becomes the program. Returns only when that fails, or there is none.
 ///
 /// # Errors
 /// When the time is over, a signal says stop, or the program cannot be started.
@@ -103,7 +103,7 @@ pub async fn run(args: WaitArgs) -> anyhow::Result<()> {
         _ = terminate.recv() => bail!("stopped while waiting"),
         _ = interrupt.recv() => bail!("stopped while waiting"),
     }
-    let Some((program, arguments)) = args.program.split_first() else { bail!("no program to run") };
+    let Some((program, arguments)) = args.program.split_first() else { return Ok(()) };
     let error = Command::new(program).args(arguments).exec();
     Err(error).with_context(|| format!("{} cannot be started", program.display()))
 }

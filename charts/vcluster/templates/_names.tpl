@@ -21,8 +21,14 @@ app: vcluster-etcd
 release: {{ .Release.Name | quote }}
 {{- end -}}
 
-{{/* Metadata of an object: dict "root" $ "name" NAME "labels" MAP "annotations" MAP, and "part" `etcd` or
-     `activator` for what belongs to these; "everywhere" true for one that lives in no namespace. */}}
+{{/* What the pod of `helm test` is found by. */}}
+{{- define "vcluster.test.selector" -}}
+app: vcluster-test
+release: {{ .Release.Name | quote }}
+{{- end -}}
+
+{{/* Metadata of an object: dict "root" $ "name" NAME "labels" MAP "annotations" MAP, and "part" `etcd`,
+     `activator` or `test` for what belongs to these; "everywhere" true for one that lives in no namespace. */}}
 {{- define "vcluster.metadata" -}}
 name: {{ .name }}
 {{- if not .everywhere }}

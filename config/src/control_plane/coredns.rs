@@ -10,7 +10,9 @@ section! {
         /// is there, pods are made with the DNS of their nodes, and an event on each says so.
         enabled: bool = true,
         /// Manifests to apply instead of ours, as YAML documents. `{{.IMAGE}}` in them becomes the
-        /// image.
+        /// image. The virtual cluster is ready when one of the pods is that Service `kube-dns` among them
+        /// finds. Where network policies are on, pods ask the servers of their node only with the label
+        /// `k8s-app: vcluster-kube-dns`.
         overwrite_manifests: String = String::new(),
         /// A Corefile instead of ours.
         overwrite_config: String = String::new(),

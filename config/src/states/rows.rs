@@ -47,6 +47,10 @@ pub(crate) const ROWS: &[Row] = &[
         "sync.toHost.pods.rewriteHosts.initContainer.image",
         "the container runs this project's own image",
     ),
+    accepted(
+        "sync.toHost.pods.useSecretsForSATokens",
+        "tokens reach pods in a Secret that is refreshed before they expire, always",
+    ),
     refused("sync.fromHost.configMaps", NOT_MIRRORED, ""),
     refused("sync.fromHost.secrets", NOT_MIRRORED, ""),
     refused(
@@ -176,6 +180,7 @@ pub(crate) const ROWS: &[Row] = &[
     refused("external", COMMERCIAL, ""),
     accepted("pro", "everything is in the one edition there is"),
     accepted("logging.file", "logs go to the container's output"),
+    accepted("telemetry.enabled", "nothing is ever sent anywhere"),
     accepted("telemetry.instanceCreator", "nothing is ever sent anywhere"),
     accepted("telemetry.machineID", "nothing is ever sent anywhere"),
     accepted("telemetry.platformInstanceID", "nothing is ever sent anywhere"),

@@ -47,8 +47,7 @@ section! {
         /// `:Effect` all effects, and `*` stands for any key. Where the host's nodes are shown, taints that are borne by
         /// every pod are not.
         enforce_tolerations: Vec<String> = Vec::new(),
-        /// Service account tokens always reach pods in a Secret, which is refreshed before they
-        /// expire; both values mean the same.
+        /// Both values mean the same.
         #[serde(rename = "useSecretsForSATokens")]
         use_secrets_for_sa_tokens: bool = false,
         /// The runtime class that every pod gets on the host.
@@ -87,7 +86,8 @@ section! {
 section! {
     /// The container that writes `/etc/hosts`.
     pub struct RewriteContainer {
-        /// What it may use.
+        /// What it may use, in pods of which a container says what it may use itself. In others it says nothing, so that they
+        /// stay in their class of service.
         resources: Resources = Resources::of([("cpu", "30m"), ("memory", "64Mi")], [("cpu", "30m"), ("memory", "64Mi")]),
     }
 }

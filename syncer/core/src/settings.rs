@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::pod_security::Standard;
 use crate::{Host, Key, Scheduling};
@@ -24,6 +24,8 @@ pub struct Settings {
     pub rewrite_hosts: bool,
     /// Image of that init container: the syncer's own.
     pub rewrite_hosts_image: String,
+    /// What that container may use, in pods that say what their own may: `limits` and `requests` of a container.
+    pub rewrite_hosts_resources: Value,
     /// UID of host Service `NAME`, owner of all host objects; empty turns owner references off.
     pub owner_uid: String,
     /// Tell inside what the host says about mirrored objects.
@@ -80,6 +82,10 @@ impl Settings {
             own_dns: true,
             rewrite_hosts: true,
             rewrite_hosts_image: "ghcr.io/vcluster-rs/syncer:test".into(),
+            rewrite_hosts_resources: json!({
+                "limits": {"cpu": "30m", "memory": "64Mi"},
+                "requests": {"cpu": "30m", "memory": "64Mi"},
+            }),
             owner_uid: "owner-uid".into(),
             host_events: true,
             all_config_maps: false,

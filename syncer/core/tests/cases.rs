@@ -168,6 +168,7 @@ fn settings(world: &Object) -> Settings {
             "own_dns" => settings.own_dns = flag(),
             "rewrite_hosts" => settings.rewrite_hosts = flag(),
             "rewrite_hosts_image" => settings.rewrite_hosts_image = text(),
+            "rewrite_hosts_resources" => settings.rewrite_hosts_resources = value.clone(),
             "owner_uid" => settings.owner_uid = text(),
             "all_config_maps" => settings.all_config_maps = flag(),
             "all_secrets" => settings.all_secrets = flag(),

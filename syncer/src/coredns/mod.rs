@@ -4,12 +4,15 @@
 //! kept by whoever knows the nodes ([`node_hosts`]).
 
 mod corefile;
+mod selector;
 mod workload;
 
 use std::net::IpAddr;
 
 use serde_json::{Value, json};
 use vcluster_config::{Config, DistroKind, Fragment, Problem, images, manifests as parse};
+
+pub use selector::{Selector, selector};
 
 /// The namespace inside that everything here is in.
 pub const NAMESPACE: &str = "kube-system";

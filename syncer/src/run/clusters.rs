@@ -4,12 +4,12 @@ use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 use serde_json::Value;
-use vcluster_config::{Config, PodSecurityStandard, Toleration};
-use vcluster_syncer_core::pod_security::Standard;
+use vcluster_config::Config;
 use vcluster_syncer_core::resource::{NAMESPACES, SERVICES};
-use vcluster_syncer_core::{Key, Object, Settings, Side};
+use vcluster_syncer_core::{Key, Settings, Side};
 
 use super::RunArgs;
+use super::settings::{self, Found};
 use crate::certs;
 use crate::client::Access;
 use crate::engine::api::{Api, ApiError};
@@ -70,57 +70,8 @@ pub async fn settings(
             args.namespace
         );
     };
-    let to_host = &config.sync.to_host;
-    let some = |text: &String| (!text.is_empty()).then(|| text.clone());
-    Ok(Settings {
-        name: args.name.clone(),
-        host_namespace: args.namespace.clone(),
-        cluster_domain: config.networking.advanced.cluster_domain.clone(),
-        own_dns: config.control_plane.coredns.enabled,
-        workload_service_account: format!("vc-workload-{}", args.name),
-        rewrite_hosts: to_host.pods.rewrite_hosts.enabled && !args.image.is_empty(),
-        rewrite_hosts_image: args.image.clone(),
-        owner_uid: service.uid().to_owned(),
-        host_events: config.sync.from_host.events.enabled,
-        all_config_maps: to_host.config_maps.all,
-        all_secrets: to_host.secrets.all,
-        kubernetes_version: text(&inside_version, "gitVersion"),
-        architecture: architecture(&text(&host_version, "platform")),
-        host_minor: minor(&text(&host_version, "minor")),
-        priority_class_name: some(&to_host.pods.priority_class_name),
-        runtime_class_name: some(&to_host.pods.runtime_class_name),
-        scheduling: super::kinds::scheduling(config),
-        images: to_host.pods.translate_image.clone(),
-        tolerations: tolerations(&to_host.pods.enforce_tolerations),
-        pod_security: match config.policies.pod_security() {
-            PodSecurityStandard::Open | PodSecurityStandard::Privileged => None,
-            PodSecurityStandard::Baseline => Some(Standard::Baseline),
-            PodSecurityStandard::Restricted => Some(Standard::Restricted),
-        },
-    })
-}
-
-/// Tolerations as objects have them. What cannot be read was refused before.
-fn tolerations(texts: &[String]) -> Vec<Value> {
-    let read = texts.iter().filter_map(|text| Toleration::parse(text).ok());
-    read.map(|toleration| {
-        let mut object = Object::default();
-        if !toleration.key.is_empty() {
-            object.set(&["key"], toleration.key);
-        }
-        if !toleration.effect.is_empty() {
-            object.set(&["effect"], toleration.effect);
-        }
-        match toleration.value {
-            Some(value) => {
-                object.set(&["operator"], "Equal");
-                object.set(&["value"], value);
-            }
-            None => object.set(&["operator"], "Exists"),
-        }
-        object.into_value()
-    })
-    .collect()
+    let found = Found { service, host: host_version, inside: inside_version };
+    Ok(settings::settings(args, config, &found))
 }
 
 fn connect(access: &Access, side: Side) -> anyhow::Result<Api> {
@@ -141,18 +92,4 @@ async fn retried<T, F: Future<Output = Result<T, ApiError>>>(what: &str, ask: im
         }
         tokio::time::sleep(BETWEEN_TRIES * 10).await;
     }
-}
-
-/// `amd64` of `linux/amd64`: the host's API server's, which is the best guess there is of its nodes'.
-fn architecture(platform: &str) -> String {
-    platform.split_once('/').map_or("amd64", |(_, architecture)| architecture).to_owned()
-}
-
-fn text(value: &Value, member: &str) -> String {
-    Object::new(value.clone()).str_at(&[member]).unwrap_or_default().to_owned()
-}
-
-/// The minor version; some providers append a plus sign.
-fn minor(text: &str) -> u32 {
-    text.trim_end_matches(|c: char| !c.is_ascii_digit()).parse().unwrap_or_default()
 }

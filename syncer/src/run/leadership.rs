@@ -61,13 +61,10 @@ impl Leadership {
             &format!("{}_{}", args.pod, args.pod_uid),
             timing,
         );
-        let election = election.owned_by(OwnerReference {
-            api_version: SERVICES.api_version(),
-            kind: SERVICES.kind.to_owned(),
-            name: args.name.clone(),
-            uid: settings.owner_uid.clone(),
-            ..OwnerReference::default()
-        });
+        let election = match owner(settings) {
+            Some(owner) => election.owned_by(owner),
+            None => election,
+        };
         let (standings, campaign) = election.start(fit.subscribe(), shutdown.asked().clone());
         let leading = standings.leading.clone();
         tokio::spawn(tell.follow(standings));
@@ -86,6 +83,17 @@ impl Leadership {
         }
         self.campaign
     }
+}
+
+/// With whom the lease goes.
+fn owner(settings: &Settings) -> Option<OwnerReference> {
+    (!settings.owner_uid.is_empty()).then(|| OwnerReference {
+        api_version: SERVICES.api_version(),
+        kind: SERVICES.kind.to_owned(),
+        name: settings.name.clone(),
+        uid: settings.owner_uid.clone(),
+        ..OwnerReference::default()
+    })
 }
 
 fn timing(available: &HighAvailability) -> Timing {
@@ -153,6 +161,14 @@ mod tests {
     use std::sync::atomic::{AtomicU32, Ordering};
 
     use super::*;
+
+    #[test]
+    fn the_lease_goes_with_the_release_unless_that_is_off() {
+        let mut settings = Settings::example();
+        assert_eq!(owner(&settings).map(|owner| owner.uid), Some("owner-uid".to_owned()));
+        settings.owner_uid.clear();
+        assert!(owner(&settings).is_none(), "an owner without a UID is refused");
+    }
 
     #[tokio::test(start_paused = true)]
     async fn who_leads_alone_begins_its_duties_once() {

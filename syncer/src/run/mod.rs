@@ -15,6 +15,7 @@ mod metrics_api;
 mod nodes;
 pub(crate) mod publish;
 pub(crate) mod renewing;
+mod settings;
 
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use vcluster_config::images::{EKS_RELEASES, EKS_VERSION, KUBERNETES_VERSION};
 
-use crate::pod::container;
+use crate::pod::{as_before, container};
 use crate::render::render;
 
 const PROGRAMS: [&str; 2] = ["kube-apiserver", "kube-controller-manager"];
@@ -21,6 +21,12 @@ fn with_eks(more: Value) -> Value {
         }
     }
     values
+}
+
+#[test]
+fn both_render_as_before() {
+    as_before("k8s", &render(&json!({})));
+    as_before("eks", &render(&with_eks(json!({}))));
 }
 
 #[test]

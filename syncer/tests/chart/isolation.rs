@@ -7,9 +7,10 @@ use vcluster_syncer_core::pod_security::{Standard, violations};
 
 use crate::render::{chart, chart_on, of_kind, one};
 
-/// The pod of a StatefulSet or Deployment.
+/// The pod of a StatefulSet or Deployment, or a pod of its own.
 fn pod(workload: &Value) -> Object {
-    Object::new(workload["spec"]["template"].clone())
+    let template = workload["spec"].get("template");
+    Object::new(template.unwrap_or(workload).clone())
 }
 
 #[test]
@@ -21,9 +22,11 @@ fn every_pod_of_the_chart_is_fit_for_a_restricted_namespace() {
     ] {
         for apis in [&[][..], &["security.openshift.io/v1"]] {
             let objects = chart_on(values, apis);
-            let workloads: Vec<_> =
-                objects.iter().filter(|it| it["spec"].get("template").is_some()).collect();
-            assert!(!workloads.is_empty());
+            let workloads: Vec<_> = objects
+                .iter()
+                .filter(|it| it["kind"] == "Pod" || it["spec"].get("template").is_some())
+                .collect();
+            assert!(workloads.len() > 1);
             for workload in workloads {
                 let found = violations(Standard::Restricted, &pod(workload));
                 assert!(found.is_empty(), "{}: {found:#?}", workload["metadata"]["name"]);

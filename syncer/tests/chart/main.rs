@@ -12,6 +12,7 @@
 
 mod distros;
 mod exposure;
+mod honoured;
 mod isolation;
 mod k0s;
 mod k3s;

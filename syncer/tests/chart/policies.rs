@@ -173,6 +173,24 @@ fn who_may_ask_the_api_server_may_knock_at_the_door_of_a_sleeper() {
     }
 }
 
+#[test]
+fn the_pod_of_helm_test_gets_to_the_api_server_only() {
+    let labels = [("app", "vcluster-test"), ("release", NAME)];
+    let test = Party::pod("test", NAMESPACE, &labels, "10.244.0.6");
+    let objects = chart(ISOLATED);
+    for (key, value) in labels {
+        assert_eq!(one(&objects, "Pod", "my-vc-test")["metadata"]["labels"][key], value);
+    }
+    let policies = policies(ISOLATED);
+    for to in ours() {
+        for port in PORTS {
+            let may = may_talk(&policies, &test, &to, port);
+            let needed = OWN.contains(&to.name) && port == ("TCP", 8443);
+            assert_eq!(may, needed, "{} {port:?}", to.name);
+        }
+    }
+}
+
 /// Who of the strangers gets in somewhere, as `FROM -> TO PORT`.
 fn let_in(values: &str) -> Vec<String> {
     let policies = policies(values);

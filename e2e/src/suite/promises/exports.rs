@@ -53,7 +53,7 @@ async fn run(world: World) -> Result<()> {
     ensure!(argocd.find(kind::SECRETS, "argo").await?.is_none(), "it wrote there without rights");
     let role = json!({
         "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "Role", "metadata": { "name": "export" },
-        "rules": [{ "apiGroups": [""], "resources": ["secrets"], "verbs": ["create", "get", "patch"] }],
+        "rules": [{ "apiGroups": [""], "resources": ["secrets"], "verbs": ["create", "delete", "get", "patch"] }],
     });
     let binding = json!({
         "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "RoleBinding", "metadata": { "name": "export" },
@@ -69,7 +69,17 @@ async fn run(world: World) -> Result<()> {
     let token = text(&config, "/bearerToken");
     let ca = text(&config, "/tlsClientConfig/caData").to_owned();
     let client = self::client(&world, &cluster.home, &server, token, &ca).await?;
-    client.list(kind::SECRETS, "kube-system", "").await.map(drop)
+    client.list(kind::SECRETS, "kube-system", "").await?;
+
+    // What is no longer asked for is taken back.
+    let fewer = json!({ "exportKubeConfig": { "additionalSecrets": [] } });
+    let fewer = cluster.home.write("fewer.yaml", &fewer.to_string())?;
+    let upgrade = ["--upgrade", "--connect=false", "--values", &fewer];
+    let again = ["create", &cluster.name, "--namespace", &cluster.host.name];
+    cluster.home.run(&[&again[..], &upgrade].concat()).await?.succeeds()?;
+    argocd.gone(kind::SECRETS, "argo").await?;
+    cluster.host.gone(kind::SECRETS, "viewer").await?;
+    cluster.host.get(kind::SECRETS, &format!("vc-{}", cluster.name)).await.map(drop)
 }
 
 fn decoded(secret: &Value, pointer: &str) -> Result<String> {

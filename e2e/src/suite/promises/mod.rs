@@ -20,6 +20,7 @@ mod expose;
 mod extensions;
 mod families;
 mod faults;
+mod helm;
 mod idle;
 mod in_cluster;
 mod inside_out;
@@ -77,6 +78,7 @@ pub fn all() -> Vec<Promise> {
         isolation::ISOLATED,
         isolation::CENTRAL,
         exports::PROMISE,
+        helm::PROMISE,
         expose::PROMISE,
         nodes::PROMISE,
         top::PROMISE,

@@ -233,7 +233,27 @@ fn host_patch(
     if bound && !spec.is_empty() {
         body.insert("spec".into(), Value::Object(spec));
     }
-    (!body.is_empty()).then(|| Op::patch_host(&CLAIMS, host, Value::Object(body)))
+    let others = other_owners(host, settings);
+    if let Some(others) = &others {
+        let metadata = members(body.entry("metadata").or_insert(Value::Null));
+        metadata.insert("ownerReferences".into(), others.clone());
+    }
+    let patch = (!body.is_empty()).then(|| Op::patch_host(&CLAIMS, host, Value::Object(body)))?;
+    Some(match others {
+        Some(_) => patch.at_version(host.resource_version()),
+        None => patch,
+    })
+}
+
+/// The owners that are left of a claim that was made while the release owned it, and that is to outlive it now.
+fn other_owners(host: &Host<Object>, settings: &Settings) -> Option<Value> {
+    let owners = host.items_at(&["metadata", "ownerReferences"]);
+    let release = [("kind", "Service"), ("name", settings.name.as_str())];
+    let is_release = |owner: &&Value| {
+        release.iter().all(|(member, is)| owner.get(member).is_some_and(|it| it == is))
+    };
+    let others: Vec<&Value> = owners.iter().filter(|owner| !is_release(owner)).collect();
+    (settings.owner_uid.is_empty() && others.len() < owners.len()).then(|| json!(others))
 }
 
 /// The size that the host should be asked for, if another than now. A host that gave more than was asked keeps it; a

@@ -5,6 +5,9 @@
 //! later: those are looked after for as long as the syncer runs, and hold nothing up.
 
 mod account;
+#[cfg(test)]
+mod tests;
+mod withdrawn;
 mod write;
 
 use std::time::Duration;
@@ -19,12 +22,18 @@ use super::RunArgs;
 use crate::admin::Check;
 use crate::certs::{self, ExportTarget, Login, Pki};
 use crate::engine::api::Api;
+use withdrawn::Elsewhere;
 use write::{Owner, Unwritten};
 
 /// The rights on the host that it takes.
 pub const RULES: &[Rule] = &[
     Rule { group: "", resources: &["services"], verbs: &["get"], in_admin: true },
-    Rule { group: "", resources: &["secrets"], verbs: &["create", "get", "patch"], in_admin: true },
+    Rule {
+        group: "",
+        resources: &["secrets"],
+        verbs: &["create", "delete", "get", "list", "patch"],
+        in_admin: true,
+    },
 ];
 
 /// Between two tries of what everybody waits for.
@@ -42,7 +51,7 @@ const LOOK: Duration = Duration::from_secs(60 * 60);
 pub async fn kubeconfigs(host: &Api, config: &Config, args: &RunArgs) -> anyhow::Result<()> {
     let pki = read(args)?;
     let reference = loop {
-        match reference(host, args).await {
+        match reference(host, config, args).await {
             Ok(reference) => break reference,
             Err(error) => {
                 tracing::warn!(%error, "the control plane's Service cannot be read, will retry")
@@ -93,32 +102,57 @@ pub async fn keep(host: Api, inside: kube::Client, config: Config, args: RunArgs
 
 /// Brings all exports up to date; answers what is in the way of some.
 async fn all(host: &Api, inside: &kube::Client, config: &Config, args: &RunArgs) -> Vec<String> {
-    let made = async { anyhow::Ok((read(args)?, reference(host, args).await?)) };
+    let made = async { anyhow::Ok((read(args)?, reference(host, config, args).await?)) };
     let (pki, reference) = match made.await {
         Ok(made) => made,
         Err(error) => return vec![format!("{error:#}")],
     };
+    let targets = ExportTarget::all(config, &args.name, &args.namespace);
     let mut missing = Vec::new();
-    for target in ExportTarget::all(config, &args.name, &args.namespace) {
-        let made = async {
-            let login = match &target.service_account {
-                None => Login::Admin,
-                Some(account) => {
-                    let have = write::present(host, &target, &owner(args)).await?;
-                    let have = have.and_then(|secret| certs::token_in(&secret, target.format));
-                    let token = account::token(inside, account, have.as_deref()).await;
-                    Login::Token(token.with_context(|| {
-                        format!("there is no token for its service account {}", account.name)
-                    })?)
-                }
-            };
-            export(host, args, &target, &pki, &login, reference.as_ref()).await
-        };
-        if let Err(error) = made.await {
-            missing.push(problem(&target, config, args, &error));
+    let bring = async |target: &ExportTarget| {
+        let made = one(host, inside, args, target, &pki, reference.as_ref()).await;
+        made.err().map(|error| problem(target, config, args, &error))
+    };
+    let is_home = |target: &&ExportTarget| target.namespace == args.namespace;
+    for target in targets.iter().filter(is_home) {
+        missing.extend(bring(target).await);
+    }
+    missing.extend(withdrawn::at_home(host, &targets, &owner(args)).await);
+    match Elsewhere::note(host, &targets, &owner(args)).await {
+        Ok(elsewhere) => {
+            for target in targets.iter().filter(|target| !is_home(target)) {
+                missing.extend(bring(target).await);
+            }
+            missing.extend(elsewhere.withdraw(host, &owner(args)).await);
+        }
+        Err(error) => {
+            missing.push(format!("exports to other namespaces cannot be noted: {error}"));
         }
     }
     missing
+}
+
+/// Brings one export up to date.
+async fn one(
+    host: &Api,
+    inside: &kube::Client,
+    args: &RunArgs,
+    target: &ExportTarget,
+    pki: &Pki,
+    reference: Option<&Value>,
+) -> anyhow::Result<()> {
+    let login = match &target.service_account {
+        None => Login::Admin,
+        Some(account) => {
+            let have = write::present(host, target, &owner(args)).await?;
+            let have = have.and_then(|secret| certs::token_in(&secret, target.format));
+            let token = account::token(inside, account, have.as_deref()).await;
+            Login::Token(token.with_context(|| {
+                format!("there is no token for its service account {}", account.name)
+            })?)
+        }
+    };
+    export(host, args, target, pki, &login, reference).await
 }
 
 async fn export(
@@ -160,7 +194,7 @@ fn problem(
             let role = format!("vc-{name}-export");
             format!(
                 "{what}: ServiceAccount {namespace}/{account} has no rights there: kubectl -n {place} create role {role} \
-                 --verb=create,get,patch --resource=secrets && kubectl -n {place} create rolebinding {role} \
+                 --verb=create,delete,get,patch --resource=secrets && kubectl -n {place} create rolebinding {role} \
                  --role={role} --serviceaccount={namespace}:{account}"
             )
         }
@@ -178,11 +212,15 @@ fn read(args: &RunArgs) -> anyhow::Result<Pki> {
     })
 }
 
-/// The reference with which Secrets of the namespace go when the release goes.
+/// The reference with which Secrets of the namespace go when the release goes, unless nothing is to.
 async fn reference(
     host: &Api,
+    config: &Config,
     args: &RunArgs,
 ) -> Result<Option<Value>, crate::engine::api::ApiError> {
+    if !config.experimental.sync_settings.set_owner {
+        return Ok(None);
+    }
     let service = host.get(&SERVICES, &Key::new(&args.namespace, &args.name)).await?;
     Ok(service.map(|service| {
         json!({"apiVersion": "v1", "kind": "Service", "name": service.name(), "uid": service.uid()})
@@ -191,101 +229,4 @@ async fn reference(
 
 fn owner(args: &RunArgs) -> Owner<'_> {
     Owner { name: &args.name, namespace: &args.namespace }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::time::SystemTime;
-
-    use clap::Parser as _;
-    use vcluster_syncer_core::Side;
-
-    use super::*;
-    use crate::admin::{Gate, Health};
-    use crate::certs::Wanted;
-    use crate::namespace::tests::{Asked, scripted};
-
-    #[derive(clap::Parser)]
-    struct Line {
-        #[command(flatten)]
-        args: RunArgs,
-    }
-
-    /// A host on which namespace `argocd` answers with `code`, and a folder with certificates.
-    fn host(code: u16) -> (Api, kube::Client, Asked, RunArgs, tempfile::TempDir) {
-        let (namespace, asked) =
-            scripted(&[], move |line, _| line.contains("/argocd/").then(|| (code, json!("no"))));
-        let folder = tempfile::tempdir().unwrap();
-        let mut pki = Pki::default();
-        pki.complete(Wanted::default(), SystemTime::now()).unwrap();
-        certs::write_files(&pki, folder.path(), "https://127.0.0.1:8443").unwrap();
-        let path = folder.path().to_str().unwrap();
-        let line = ["run", "--name", "my-vc", "--namespace", "team-x", "--pki", path];
-        let args = Line::try_parse_from(line).unwrap().args;
-        let client = namespace.client().clone();
-        (Api::new(client.clone(), Side::Host), client, asked, args, folder)
-    }
-
-    fn config(yaml: &str) -> Config {
-        vcluster_config::load("test", yaml).unwrap().config
-    }
-
-    const ELSEWHERE: &str = "exportKubeConfig: { additionalSecrets: [{ name: my-vc, namespace: argocd, format: argocd }] }";
-
-    #[tokio::test]
-    async fn missing_rights_elsewhere_hold_nothing_up_and_are_named() {
-        let (host, client, asked, args, _folder) = host(403);
-        kubeconfigs(&host, &config(ELSEWHERE), &args).await.unwrap();
-        assert!(asked.lock().unwrap().contains(&"POST secrets".to_owned()), "vc-my-vc is there");
-        assert!(!asked.lock().unwrap().iter().any(|line| line.contains("argocd")));
-        let missing = all(&host, &client, &config(ELSEWHERE), &args).await;
-        let [problem] = missing.as_slice() else { panic!("{missing:?}") };
-        for part in ["Secret argocd/my-vc", "team-x:vc-my-vc", "create role vc-my-vc-export"] {
-            assert!(problem.contains(part), "{problem}");
-        }
-    }
-
-    #[tokio::test]
-    async fn a_namespace_that_is_missing_is_named() {
-        let (host, client, _, args, _folder) = host(404);
-        let missing = all(&host, &client, &config(ELSEWHERE), &args).await;
-        assert!(missing.concat().contains("kubectl create namespace argocd"), "{missing:?}");
-    }
-
-    #[tokio::test]
-    async fn a_second_look_writes_nothing() {
-        let (host, client, asked, args, _folder) = host(200);
-        let config = config("exportKubeConfig: { secret: { name: copy } }");
-        assert_eq!(all(&host, &client, &config, &args).await, [""; 0]);
-        let writes =
-            || asked.lock().unwrap().iter().filter(|line| !line.starts_with("GET")).count();
-        assert_eq!(writes(), 2, "{asked:?}");
-        assert_eq!(all(&host, &client, &config, &args).await, [""; 0]);
-        assert_eq!(writes(), 2, "{asked:?}");
-    }
-
-    #[tokio::test]
-    async fn what_is_somebody_elses_stays() {
-        let foreign = json!({ "metadata": { "name": "copy" }, "data": {} });
-        let (_, client, _, args, _folder) = host(200);
-        let (namespace, asked) = scripted(&[("secrets", foreign)], |_, _| None);
-        let host = Api::new(namespace.client().clone(), Side::Host);
-        let config = config("exportKubeConfig: { secret: { name: copy } }");
-        kubeconfigs(&host, &config, &args).await.unwrap();
-        let missing = all(&host, &client, &config, &args).await;
-        assert!(missing.concat().contains("choose another name"), "{missing:?}");
-        assert!(!asked.lock().unwrap().iter().any(|line| line.starts_with("PATCH")), "{asked:?}");
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn the_notice_is_in_readyz() {
-        let (host, client, _, args, _folder) = host(403);
-        let health = Health::default();
-        let check = health.register("exports", Gate::Notice);
-        tokio::spawn(keep(host, client, config(ELSEWHERE), args, check));
-        while !health.ready().to_string().contains("create rolebinding") {
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
-        assert!(health.ready().ok, "it fails nothing");
-    }
 }

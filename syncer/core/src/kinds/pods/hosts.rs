@@ -83,9 +83,7 @@ pub fn rewrite(spec: &mut Value, virt: &Virtual<Object>, settings: &Settings) ->
         "volumeMounts": [{"name": REWRITER, "mountPath": "/hosts"}],
     });
     if has_resources(spec) {
-        let resources = json!({"cpu": "30m", "memory": "64Mi"});
-        members(&mut rewriter)
-            .insert("resources".into(), json!({"limits": resources, "requests": resources}));
+        members(&mut rewriter).insert("resources".into(), settings.rewrite_hosts_resources.clone());
     }
     for list in ["initContainers", "containers"] {
         let containers = spec.get_mut(list).and_then(Value::as_array_mut);
@@ -183,8 +181,13 @@ mod tests {
     #[test]
     fn resources_keep_the_class_of_service() {
         let container = json!({"name": "a", "resources": {"requests": {"cpu": "1"}}});
-        let (spec, _) = rewritten(json!({"subdomain": "web", "containers": [container]}));
-        assert_eq!(spec["initContainers"][0]["resources"]["limits"]["memory"], "64Mi");
+        let virt = pod(json!({"subdomain": "web", "containers": [container]}));
+        let mut spec = virt.at(&["spec"]).cloned().unwrap();
+        let resources = json!({"limits": {"cpu": "7m"}, "requests": {"cpu": "5m"}});
+        let settings =
+            Settings { rewrite_hosts_resources: resources.clone(), ..Settings::example() };
+        assert!(rewrite(&mut spec, &virt, &settings));
+        assert_eq!(spec["initContainers"][0]["resources"], resources);
     }
 
     #[test]
