@@ -12,7 +12,7 @@ use crate::{Config, DistroKind};
 const LEAST: SignedDuration = SignedDuration::from_secs(10);
 
 /// Flags of the API server that sleeping needs for itself.
-const FLAGS: [&str; 2] = ["--audit-policy-file", "--audit-webhook-config-file"];
+const FLAGS: [&str; 2] = ["audit-policy-file", "audit-webhook-config-file"];
 
 section! {
     /// When the virtual cluster sleeps: it has no control plane and no pods on the host, but keeps
@@ -147,51 +147,56 @@ fn surroundings(config: &Config, problems: &mut Vec<Problem>) {
                 .hint("leave it on, or leave sleep.auto out"),
         );
     }
-    if config.control_plane.stateful_set.high_availability.replicas > 1 {
-        let path = "controlPlane.statefulSet.highAvailability.replicas";
-        let message = "with sleep.auto there is one: a replica hears only of its own requests";
-        problems.push(Problem::error(path, message).hint("set it to 1, or leave sleep.auto out"));
-    }
 }
 
-/// The API server must be one that can be told to tell of requests.
+/// The API server must be one that can be told to tell of requests, and whose own requests are known from a user's.
 fn distribution(config: &Config, problems: &mut Vec<Problem>) {
-    let distro = &config.control_plane.distro;
-    let kind = distro.kind();
-    let server = match kind {
-        DistroKind::K8s => &distro.k8s.api_server,
-        DistroKind::Eks => &distro.eks.api_server,
-        DistroKind::K3s | DistroKind::K0s => {
-            let path = format!("controlPlane.distro.{}.enabled", kind.key());
-            let message = "sleep.auto cannot tell this distribution's own requests from a user's, nor when its API server is ready";
-            problems.push(
-                Problem::error(path, message)
-                    .hint("take the distribution k8s or eks, or leave sleep.auto out"),
-            );
-            return;
-        }
-    };
     if !config.sleep.auto.counts_requests() {
         return;
     }
-    if !server.command.is_empty() {
-        let path = format!("controlPlane.distro.{}.apiServer.command", kind.key());
+    let distro = &config.control_plane.distro;
+    let kind = distro.kind();
+    let (program, command, args) =
+        match kind {
+            DistroKind::K8s => {
+                let server = &distro.k8s.api_server;
+                ("apiServer.", &server.command, &server.extra_args)
+            }
+            DistroKind::Eks => {
+                let server = &distro.eks.api_server;
+                ("apiServer.", &server.command, &server.extra_args)
+            }
+            DistroKind::K3s => ("", &distro.k3s.command, &distro.k3s.extra_args),
+            DistroKind::K0s => {
+                let message =
+                    "k0s makes requests of its own in the name of the administrator, as users do";
+                problems.push(Problem::error("sleep.auto.afterInactivity", message).hint(
+                    "put sleep.auto.schedule for it, or take the distribution k8s, eks or k3s",
+                ));
+                return;
+            }
+        };
+    let at = |key: &str| format!("controlPlane.distro.{}.{program}{key}", kind.key());
+    if !command.is_empty() {
         let message =
             "it gets no arguments from the chart, and so would not tell sleep.auto of requests";
         problems.push(
-            Problem::error(path, message)
+            Problem::error(at("command"), message)
                 .hint("leave it out, or put sleep.auto.schedule for sleep.auto.afterInactivity"),
         );
     }
-    for (name, program) in [("k8s", &distro.k8s.api_server), ("eks", &distro.eks.api_server)] {
-        for flag in FLAGS {
-            if program.extra_args.iter().any(|arg| arg.split('=').next() == Some(flag)) {
-                let path = format!("controlPlane.distro.{name}.apiServer.extraArgs");
-                let message = format!("sleep.auto hears of requests through {flag} of its own");
-                problems.push(Problem::error(path, message).hint("take one of the two out"));
-            }
+    for flag in FLAGS {
+        if args.iter().any(|arg| flag_of(arg) == flag) {
+            let message = format!("sleep.auto hears of requests through --{flag} of its own");
+            problems.push(Problem::error(at("extraArgs"), message).hint("take one of the two out"));
         }
     }
+}
+
+/// The API server's flag that an argument sets, as k3s passes it on too.
+fn flag_of(arg: &str) -> &str {
+    let flag = arg.trim_start_matches("--").trim_start_matches("kube-apiserver-arg=");
+    flag.split('=').next().unwrap_or_default()
 }
 
 fn duration(text: &str) -> Result<Option<SignedDuration>, String> {

@@ -49,6 +49,9 @@ fn policy() -> serde_json::Value {
     let users = [
         "system:anonymous",
         "system:apiserver",
+        // k3s' own; no other distribution makes such certificates.
+        "system:k3s-controller",
+        "system:k3s-supervisor",
         "system:kube-controller-manager",
         "system:kube-scheduler",
         "vcluster:syncer",

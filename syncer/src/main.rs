@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand, ValueEnum};
 use vcluster_syncer::logging::{self, LogFormat};
-use vcluster_syncer::{activator, hosts, init, run, wait};
+use vcluster_syncer::{hosts, init, run, wait};
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -42,8 +42,6 @@ enum Command {
     Wait(wait::WaitArgs),
     /// Gives a tenant's pod its full name in /etc/hosts.
     Hosts(hosts::HostsArgs),
-    /// Puts a virtual cluster to sleep, and wakes it when somebody is at the door.
-    Activator(activator::ActivatorArgs),
     /// Mirrors, for as long as it runs.
     Run(run::RunArgs),
 }
@@ -70,7 +68,6 @@ fn dispatch(cli: Cli) -> anyhow::Result<()> {
     match cli.command {
         Command::Init(args) => runtime.block_on(init::run(args)),
         Command::Wait(args) => runtime.block_on(wait::run(args)),
-        Command::Activator(args) => runtime.block_on(activator::run(args)),
         Command::Hosts(args) => hosts::run(&args),
         Command::Run(args) => runtime.block_on(run::run(args, log_level)),
     }

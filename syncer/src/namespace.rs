@@ -38,6 +38,23 @@ pub struct Denied {
     pub source: Box<kube::Error>,
 }
 
+/// Which objects are watched.
+#[derive(Clone, Copy)]
+enum Which<'a> {
+    /// The one of this name.
+    Named(&'a str),
+    /// Those that this selector finds.
+    Labelled(&'a str),
+}
+
+/// What a watch tells.
+enum Seen {
+    /// An object is like this now.
+    There(Value),
+    /// An object is gone, which was like this.
+    Gone(Value),
+}
+
 impl Namespace {
     /// The namespace `name`, through `client`.
     #[must_use]
@@ -178,29 +195,37 @@ impl Namespace {
         })
     }
 
-    /// Follows one object: what it is now, and each time it changes; none when it goes. The stream ends when the host says
-    /// so, or the connection breaks.
+    /// Follows objects: what they are now, and each time one changes or goes. The stream ends when the host says so, or the
+    /// connection breaks.
     ///
     /// # Errors
     /// When the host does not answer, or refuses.
     async fn watch(
         &self,
         kind: &'static str,
-        name: &str,
-    ) -> Result<impl Stream<Item = Option<Value>> + use<>, Denied> {
-        let base = self.base(kind);
-        let request =
-            Request::get(format!("{base}?watch=true&fieldSelector=metadata.name%3D{name}"));
+        which: Which<'_>,
+    ) -> Result<impl Stream<Item = Seen> + use<>, Denied> {
+        let (key, value) = match which {
+            Which::Named(name) => ("fieldSelector", format!("metadata.name={name}")),
+            Which::Labelled(selector) => ("labelSelector", selector.to_owned()),
+        };
+        let query = form_urlencoded::Serializer::new(String::new())
+            .append_pair("watch", "true")
+            .append_pair(key, &value)
+            .finish();
+        let request = Request::get(format!("{}?{query}", self.base(kind)));
         let events = match request.body(Vec::new()) {
             Ok(request) => self.in_time(self.client.request_events::<Value>(request)).await,
             Err(error) => Err(kube::Error::HttpError(error)),
         };
-        let events = events.map_err(|error| self.denied("watched", kind, name, error))?;
+        let events = events.map_err(|error| self.denied("watched", kind, &value, error))?;
         let sound = events.take_while(|event| std::future::ready(event.is_ok()));
         Ok(sound.filter_map(|event| async {
             match event {
-                Ok(WatchEvent::Added(object) | WatchEvent::Modified(object)) => Some(Some(object)),
-                Ok(WatchEvent::Deleted(_)) => Some(None),
+                Ok(WatchEvent::Added(object) | WatchEvent::Modified(object)) => {
+                    Some(Seen::There(object))
+                }
+                Ok(WatchEvent::Deleted(object)) => Some(Seen::Gone(object)),
                 _ => None,
             }
         }))

@@ -65,16 +65,40 @@ async fn of_cluster(cluster: &VirtualCluster, folder: &Path, shown: &mut String)
                 writeln!(shown, "        {name}, warnings {side}:\n{}", indented(&warnings, 10));
         }
     }
-    let pod = format!("{name}-0");
-    let logs = ["--namespace", &cluster.host.name, "logs", &pod];
-    let syncer = say(host, &[&logs[..], &["--container", "syncer"]].concat()).await;
-    let _ =
-        writeln!(shown, "        {name}, end of the syncer's log:\n{}", indented(&syncer, SHOWN));
-    save(folder, &format!("{name}-syncer.log"), &syncer);
-    let all = say(host, &[&logs[..], &["--all-containers", "--prefix"]].concat()).await;
-    save(folder, &format!("{name}-control-plane.log"), &all);
-    let previous = say(host, &[&logs[..], &["--container", "syncer", "--previous"]].concat()).await;
-    save(folder, &format!("{name}-syncer-previous.log"), &previous);
+    for pod in control_plane(host, &cluster.host.name, name).await {
+        of_pod(host, &cluster.host.name, &pod, folder, shown).await;
+    }
+}
+
+/// The pods of the control plane: its replicas, members of its etcd, what holds its door while it sleeps.
+async fn control_plane(host: &Kubectl, namespace: &str, name: &str) -> Vec<String> {
+    let apps = "app in (vcluster, vcluster-etcd, vcluster-activator)";
+    let selector = format!("release={name},{apps}");
+    let args = ["--namespace", namespace, "get", "pods", "--selector", &selector];
+    let listed = host.run(&[&args[..], &["--output", NAMES]].concat()).await.unwrap_or_default();
+    listed.split_whitespace().map(str::to_owned).collect()
+}
+
+/// Names and nothing else.
+const NAMES: &str = "jsonpath={.items[*].metadata.name}";
+
+/// What the containers of a pod said, now and before they were started anew.
+async fn of_pod(host: &Kubectl, namespace: &str, pod: &str, folder: &Path, shown: &mut String) {
+    let of = ["--namespace", namespace, "get", "pod", pod, "--output"];
+    let all = "jsonpath={.spec.initContainers[*].name} {.spec.containers[*].name}";
+    let containers = host.run(&[&of[..], &[all]].concat()).await.unwrap_or_default();
+    for container in containers.split_whitespace() {
+        let logs = ["--namespace", namespace, "logs", pod, "--container", container];
+        let said = say(host, &logs).await;
+        if container == "syncer" {
+            let end = indented(&said, SHOWN);
+            let _ = writeln!(shown, "        {pod}, end of the syncer's log:\n{end}");
+        }
+        save(folder, &format!("{pod}-{container}.log"), &said);
+        if let Ok(previous) = host.run(&[&logs[..], &["--previous"]].concat()).await {
+            save(folder, &format!("{pod}-{container}-previous.log"), &previous);
+        }
+    }
 }
 
 /// What kubectl said, or why it could not.

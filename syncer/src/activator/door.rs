@@ -110,19 +110,18 @@ impl Entrance {
         let mut shown = self.shown.clone();
         let mut rang = false;
         loop {
-            let address = *shown.address.borrow_and_update();
+            let addresses: Vec<_> = shown.addresses.borrow_and_update().values().copied().collect();
             let state = *shown.state.borrow_and_update();
-            let trouble = match (address, state) {
-                (Some(address), _) => match timeout(AGAIN, TcpStream::connect(address)).await {
-                    Ok(Ok(server)) => return Ok(server),
-                    Ok(Err(error)) => anyhow::Error::from(error),
-                    Err(late) => late.into(),
+            let trouble = match state {
+                _ if !addresses.is_empty() => match reach(&addresses, from).await {
+                    Ok(server) => return Ok(server),
+                    Err(trouble) => trouble,
                 },
-                (None, Some(State::Paused)) => {
+                Some(State::Paused) => {
                     let name = &self.plane.name;
                     anyhow::bail!("a person paused the virtual cluster: vcluster resume {name}");
                 }
-                (None, _) => {
+                _ => {
                     if !std::mem::replace(&mut rang, true) {
                         tracing::info!(%from, "somebody is at the door");
                         self.bell.notify_one();
@@ -132,7 +131,7 @@ impl Entrance {
             };
             // One that is ready may not be reached at once.
             let look =
-                if address.is_some() { (Instant::now() + LOOK).min(deadline) } else { deadline };
+                if addresses.is_empty() { deadline } else { (Instant::now() + LOOK).min(deadline) };
             tokio::select! {
                 () = sleep_until(look) => {}
                 () = shown.changed() => {}
@@ -142,6 +141,20 @@ impl Entrance {
             }
         }
     }
+}
+
+/// A connection to any of these, clients to each of them in turn.
+async fn reach(addresses: &[SocketAddr], from: SocketAddr) -> anyhow::Result<TcpStream> {
+    let mut trouble = anyhow::anyhow!("there is no API server");
+    let first = usize::from(from.port()) % addresses.len().max(1);
+    for address in addresses.iter().cycle().skip(first).take(addresses.len()) {
+        match timeout(AGAIN, TcpStream::connect(address)).await {
+            Ok(Ok(server)) => return Ok(server),
+            Ok(Err(error)) => trouble = error.into(),
+            Err(late) => trouble = late.into(),
+        }
+    }
+    Err(trouble)
 }
 
 #[cfg(test)]
@@ -194,8 +207,8 @@ mod tests {
                 _ if line.contains("/statefulsets?watch") => event(&asleep),
                 _ if line.contains("/statefulsets/my") => Some((200, asleep.clone())),
                 _ if line.starts_with("GET pods?watch") && woken.load(Relaxed) => event(&pod),
-                _ if line.starts_with("GET pods/my-0") && woken.load(Relaxed) => {
-                    Some((200, pod.clone()))
+                _ if line.starts_with("GET pods?") && woken.load(Relaxed) => {
+                    Some((200, json!({ "items": [pod] })))
                 }
                 _ if line.starts_with("GET pods?") => Some((200, json!({ "items": [] }))),
                 _ => None,

@@ -1,5 +1,6 @@
 //! Follows the state of the virtual cluster and the clock.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -37,14 +38,14 @@ const STUCK: Duration = Duration::from_secs(15);
 pub async fn keep(plane: &Plane, mut shown: Shown, rest: &Rest) {
     let mut awake_since = None;
     loop {
-        let address = *shown.address.borrow_and_update();
+        let addresses = shown.addresses.borrow_and_update().clone();
         // Without a state there is nothing to follow yet.
         let Some(state) = *shown.state.borrow_and_update() else {
             shown.changed().await;
             continue;
         };
         awake_since = (state == State::Awake).then(|| awake_since.unwrap_or_else(Timestamp::now));
-        let awake = awake_since.map(|since| Awake { since, address });
+        let awake = awake_since.map(|since| Awake { since, addresses });
         let step = async {
             let pause = match step(plane, rest, state, awake).await {
                 Ok(pause) => pause,
@@ -65,8 +66,8 @@ pub async fn keep(plane: &Plane, mut shown: Shown, rest: &Rest) {
 /// What is known of a control plane that is awake.
 struct Awake {
     since: Timestamp,
-    /// Where its API server answers, once it is ready.
-    address: Option<SocketAddr>,
+    /// Where its API servers answer that are ready.
+    addresses: BTreeMap<String, SocketAddr>,
 }
 
 /// Does what the state asks for. Answers how long nothing else is to be done.
@@ -98,14 +99,15 @@ async fn step(
             standing
         }
         State::Awake => {
-            let Some(Awake { since, address: Some(address) }) = awake else {
+            let Some(Awake { since, addresses }) = awake else { return Ok(STARTING) };
+            if addresses.is_empty() {
                 return Ok(STARTING);
-            };
+            }
             // Whoever woke it: the marks go, and clients need no detour any more.
             plane.wake().await?;
             plane.lead(Door::Plane).await?;
             let counts = rest.after_inactivity.is_some();
-            let idle = if counts { plane.idle(address.ip()).await } else { None };
+            let idle = if counts { plane.idle(&addresses).await } else { None };
             Standing::Awake { since, idle }
         }
     };

@@ -1,4 +1,4 @@
-//! `syncer activator`: puts a virtual cluster to sleep, and holds its door until it is awake again.
+//! The program `activator`: puts a virtual cluster to sleep, and holds its door until it is awake again.
 //!
 //! Its pod is all that is left of a virtual cluster that sleeps. It alone has the rights that this takes, under a
 //! ServiceAccount of its own. The annotations of the StatefulSet say whether the virtual cluster sleeps
@@ -17,6 +17,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
+use serde::Deserialize;
 use vcluster_config::{AutoSleep, Invalid, Labels, Rest};
 use vcluster_syncer_core::{Rule, sleep};
 
@@ -56,38 +57,41 @@ const ANSWER: Duration = Duration::from_secs(10);
 /// Time between SIGTERM and giving up on what is under way.
 const GRACE: Duration = Duration::from_secs(5);
 
-/// Arguments of `syncer activator`.
-#[derive(Debug, Clone, clap::Args)]
-pub struct ActivatorArgs {
+/// What the chart tells it, as one JSON document: it need not see the other options.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Arguments {
     /// The name of the virtual cluster.
-    #[arg(long, env = "VCLUSTER_NAME")]
     name: String,
     /// The namespace on the host.
-    #[arg(long, env = "POD_NAMESPACE")]
     namespace: String,
     /// Port of the API server, and of the door.
-    #[arg(long)]
     port: u16,
-    /// The values `sleep.auto`, as JSON.
-    #[arg(long, value_parser = json::<AutoSleep>)]
+    /// The container of the API server.
+    server: String,
+    /// The values `sleep.auto`.
     options: AutoSleep,
-    /// What the Service selects while the virtual cluster is awake, as JSON.
-    #[arg(long, value_parser = json::<Labels>)]
+    /// What the Service selects while the virtual cluster is awake.
     selector: Labels,
     /// The StatefulSets of the control plane in the order in which they start; the last one is itself.
-    #[arg(long = "workload", required = true)]
     workloads: Vec<String>,
 }
 
-fn json<T: serde::de::DeserializeOwned>(text: &str) -> Result<T, serde_json::Error> {
-    serde_json::from_str(text)
+impl Arguments {
+    /// Reads the document.
+    ///
+    /// # Errors
+    /// When it is another one.
+    pub fn read(document: &str) -> anyhow::Result<Arguments> {
+        serde_json::from_str(document).context("the argument is not what the chart tells")
+    }
 }
 
 /// Runs until SIGTERM.
 ///
 /// # Errors
 /// With what is wrong and what to do about it, when it cannot start.
-pub async fn run(args: ActivatorArgs) -> anyhow::Result<()> {
+pub async fn run(args: Arguments) -> anyhow::Result<()> {
     let shutdown = Shutdown::on_signals(GRACE)?;
     let rest = match args.options.rest() {
         Ok(Rest { after_inactivity, sleep, wake }) => sleep::Rest { after_inactivity, sleep, wake },

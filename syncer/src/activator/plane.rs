@@ -1,5 +1,6 @@
 //! The control plane as its host shows it.
 
+use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
@@ -13,7 +14,7 @@ use tokio::sync::Mutex;
 use vcluster_config::Labels;
 use vcluster_syncer_core::sleep::{State, fall_asleep, wake_up};
 
-use super::{APP, ActivatorArgs, sweep};
+use super::{APP, Arguments};
 use crate::activity;
 use crate::namespace::{Denied, Namespace};
 
@@ -31,8 +32,10 @@ pub struct Plane {
     pub name: String,
     /// Labels of the tenants' pods that stay on the host.
     pub staying: Labels,
-    /// Where its API server answers.
+    /// Where its API servers answer.
     pub port: u16,
+    /// The container of an API server.
+    pub server: String,
     /// StatefulSets in the order in which they start.
     workloads: Vec<String>,
     /// What the Service selects while the virtual cluster is awake.
@@ -52,16 +55,22 @@ pub enum Door {
 
 impl Plane {
     /// The control plane that the arguments name.
-    pub fn new(namespace: Namespace, args: ActivatorArgs) -> Self {
+    pub fn new(namespace: Namespace, args: Arguments) -> Self {
         Plane {
             namespace,
             name: args.name,
             staying: args.options.exclude.selector.labels,
             port: args.port,
+            server: args.server,
             workloads: args.workloads,
             selector: json!(args.selector),
             turn: Mutex::new(()),
         }
+    }
+
+    /// The selector of the control plane's pods.
+    pub fn pods(&self) -> String {
+        format!("app=vcluster,release={}", self.name)
     }
 
     /// How the virtual cluster is now.
@@ -102,10 +111,8 @@ impl Plane {
     /// When the host does not answer, or refuses.
     pub async fn wake(&self) -> Result<bool, Denied> {
         let _turn = self.turn.lock().await;
-        match self.state().await? {
-            State::Paused => return Ok(false),
-            State::Awake => {}
-            State::Asleep(_) => sweep::until_ended(self).await?,
+        if self.state().await? == State::Paused {
+            return Ok(false);
         }
         for workload in &self.workloads {
             self.change(workload, wake_up).await?;
@@ -113,17 +120,16 @@ impl Plane {
         Ok(true)
     }
 
-    /// For how long nobody has asked anything. None: it cannot be told.
-    pub async fn idle(&self, address: IpAddr) -> Option<SignedDuration> {
-        let at = SocketAddr::new(address, activity::PORT);
-        match tokio::time::timeout(ANSWER, ask(at)).await {
-            Ok(Ok(seconds)) => Some(SignedDuration::from_secs(seconds)),
-            Ok(Err(error)) => {
-                tracing::debug!(%at, error = format!("{error:#}"), "the syncer does not tell");
-                None
-            }
-            Err(_) => None,
+    /// For how long nobody has asked anything of any replica. None: it cannot be told, as long as one of them is not ready
+    /// or does not answer: nobody else knows what it heard.
+    pub async fn idle(&self, at: &BTreeMap<String, SocketAddr>) -> Option<SignedDuration> {
+        let set = self.namespace.get("statefulsets", &self.name).await.ok()??;
+        if set.pointer("/spec/replicas")?.as_u64()? > at.len().try_into().ok()? {
+            return None;
         }
+        let told = at.values().map(|at| told(SocketAddr::new(at.ip(), activity::PORT)));
+        // Nothing is less than something.
+        futures::future::join_all(told).await.into_iter().min().flatten()
     }
 
     /// Leads the Service to where it should. Answers whether that was news.
@@ -174,16 +180,27 @@ impl Plane {
     }
 }
 
-/// The address of a pod whose API server is ready and is not about to end.
-pub fn ready_at(pod: &Value) -> Option<IpAddr> {
+/// The address of a pod that is not about to end, and whose API server, container `server`, is ready.
+pub fn ready_at(pod: &Value, server: &str) -> Option<IpAddr> {
     if pod.pointer("/metadata/deletionTimestamp").is_some() {
         return None;
     }
     let containers = pod.pointer("/status/containerStatuses")?.as_array()?;
-    let server =
-        containers.iter().find(|it| it.get("name").is_some_and(|name| name == "kube-apiserver"))?;
+    let server = containers.iter().find(|it| it.get("name").is_some_and(|name| name == server))?;
     let ready = server.get("ready")?.as_bool()?;
     ready.then(|| pod.pointer("/status/podIP")?.as_str()?.parse().ok()).flatten()
+}
+
+/// What one syncer tells: for how long nobody has asked anything of the API server beside it.
+async fn told(at: SocketAddr) -> Option<SignedDuration> {
+    match tokio::time::timeout(ANSWER, ask(at)).await {
+        Ok(Ok(seconds)) => Some(SignedDuration::from_secs(seconds)),
+        Ok(Err(error)) => {
+            tracing::debug!(%at, error = format!("{error:#}"), "the syncer does not tell");
+            None
+        }
+        Err(_) => None,
+    }
 }
 
 async fn ask(at: SocketAddr) -> anyhow::Result<i64> {
@@ -204,12 +221,15 @@ async fn ask(at: SocketAddr) -> anyhow::Result<i64> {
 pub(super) mod tests {
     use super::*;
 
+    pub(in crate::activator) const SERVER: &str = "kube-apiserver";
+
     /// That of `my`, whose store is in its own pod.
     pub(in crate::activator) fn plane(namespace: Namespace) -> Plane {
-        let args = ActivatorArgs {
+        let args = Arguments {
             name: "my".to_owned(),
             namespace: namespace.name().to_owned(),
             port: 8443,
+            server: SERVER.to_owned(),
             options: Default::default(),
             selector: Labels::new(),
             workloads: vec!["my".to_owned()],
@@ -220,16 +240,16 @@ pub(super) mod tests {
     #[test]
     fn an_api_server_that_is_ready_can_be_reached() {
         let pod = |ready: bool, ending: Value| {
-            let server = json!({ "name": "kube-apiserver", "ready": ready });
+            let server = json!({ "name": SERVER, "ready": ready });
             json!({
                 "metadata": ending,
                 "status": { "podIP": "fd00::7", "containerStatuses": [{ "name": "syncer", "ready": false }, server] },
             })
         };
-        assert_eq!(ready_at(&pod(true, json!({}))), Some("fd00::7".parse().unwrap()));
-        assert_eq!(ready_at(&pod(false, json!({}))), None);
+        assert_eq!(ready_at(&pod(true, json!({})), SERVER), Some("fd00::7".parse().unwrap()));
+        assert_eq!(ready_at(&pod(false, json!({})), SERVER), None);
         let ending = json!({ "deletionTimestamp": "2026-01-01T00:00:00Z" });
-        assert_eq!(ready_at(&pod(true, ending)), None);
-        assert_eq!(ready_at(&json!({})), None);
+        assert_eq!(ready_at(&pod(true, ending), SERVER), None);
+        assert_eq!(ready_at(&json!({}), SERVER), None);
     }
 }

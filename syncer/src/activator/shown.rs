@@ -1,5 +1,6 @@
 //! What the host shows of the control plane: followed once, for all who wait for it.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
 use tokio::sync::watch;
@@ -12,35 +13,34 @@ use super::plane::{Plane, ready_at};
 pub struct Shown {
     /// How the virtual cluster is. None: the host has not told yet.
     pub state: watch::Receiver<Option<State>>,
-    /// Where its API server answers, once it is ready.
-    pub address: watch::Receiver<Option<SocketAddr>>,
+    /// Where its API servers answer that are ready, by their pods' names.
+    pub addresses: watch::Receiver<BTreeMap<String, SocketAddr>>,
 }
 
 impl Shown {
     /// What is shown, and what keeps it up to date for as long as it runs.
     pub fn of(plane: &Plane) -> (Shown, impl Future<Output = ()>) {
         let (states, state) = watch::channel(None);
-        let (addresses, address) = watch::channel(None);
+        let (told, addresses) = watch::channel(BTreeMap::new());
         let following = async move {
-            let (workload, pod) = (&plane.name, format!("{}-0", plane.name));
+            let selector = plane.pods();
             tokio::join!(
-                plane.namespace.follow("statefulsets", workload, &states, |set| {
+                plane.namespace.follow("statefulsets", &plane.name, &states, |set| {
                     Some(Some(set.map_or(State::Paused, State::of)))
                 }),
-                plane.namespace.follow("pods", &pod, &addresses, |pod| {
-                    let ready = pod.and_then(ready_at);
-                    Some(ready.map(|address| SocketAddr::new(address, plane.port)))
+                plane.namespace.follow_all("pods", &selector, &told, |pod| {
+                    Some(SocketAddr::new(ready_at(pod, &plane.server)?, plane.port))
                 }),
             );
         };
-        (Shown { state, address }, following)
+        (Shown { state, addresses }, following)
     }
 
     /// Waits until something else is shown than when this was last asked.
     pub async fn changed(&mut self) {
         let told = tokio::select! {
             told = self.state.changed() => told,
-            told = self.address.changed() => told,
+            told = self.addresses.changed() => told,
         };
         if told.is_err() {
             // The program ends.

@@ -1,11 +1,9 @@
 //! Frees the host of the pods of a virtual cluster that sleeps.
 
 use std::pin::pin;
-use std::time::Duration;
 
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 use serde_json::Value;
-use tokio::time::Instant;
 use vcluster_syncer_core::labels::{MANAGED_BY, OBJECT_NAME, host_label_key};
 use vcluster_syncer_core::sleep::State;
 
@@ -18,19 +16,12 @@ const PAGE: usize = 50;
 /// Pods that are deleted at once, so that one that hangs does not hold up all.
 const AT_ONCE: usize = 5;
 
-/// How long pods may take to end before the virtual cluster is woken all the same.
-const ENDING: Duration = Duration::from_secs(60);
-
-/// Between two looks.
-const LOOK: Duration = Duration::from_millis(300);
-
 /// Whether no pod of the control plane is left. As long as its syncer runs, it answers for the tenants' pods.
 ///
 /// # Errors
 /// When the host does not answer, or refuses.
 pub async fn plane_is_gone(plane: &Plane) -> Result<bool, Denied> {
-    let selector = format!("app=vcluster,release={}", plane.name);
-    Ok(plane.namespace.page("pods", &selector, 1, "").await?.0.is_empty())
+    Ok(plane.namespace.page("pods", &plane.pods(), 1, "").await?.0.is_empty())
 }
 
 /// Deletes the tenants' pods, but for those that are to stay. The syncer makes them again when it is back. A pod that
@@ -69,30 +60,6 @@ pub async fn free(plane: &Plane) -> Result<bool, Denied> {
         tracing::info!(count, "pods of the virtual cluster were removed from the host");
     }
     Ok(!left)
-}
-
-/// Waits for pods that are about to end, but not for ever: to a syncer that starts meanwhile they would look like pods that
-/// the host evicts, and not like those of a cluster that slept (docs/decisions/0011).
-///
-/// # Errors
-/// When the host does not answer, or refuses.
-pub async fn until_ended(plane: &Plane) -> Result<(), Denied> {
-    let began = Instant::now();
-    while began.elapsed() < ENDING && any_ends(plane).await? {
-        tokio::time::sleep(LOOK).await;
-    }
-    Ok(())
-}
-
-async fn any_ends(plane: &Plane) -> Result<bool, Denied> {
-    let selector = twins(plane);
-    let mut pages = pin!(plane.namespace.pages("pods", &selector, PAGE));
-    while let Some(pods) = pages.try_next().await? {
-        if pods.iter().any(ends) {
-            return Ok(true);
-        }
-    }
-    Ok(false)
 }
 
 /// The selector of the tenants' pods.

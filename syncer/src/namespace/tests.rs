@@ -122,7 +122,7 @@ async fn a_host_that_never_answers_is_not_waited_for() {
     let host = Namespace::new(Client::new(service, "team-x"), "team-x").within(patience);
     assert!(host.get("secrets", "x").await.unwrap_err().may_pass());
     assert!(host.page("pods", "a=b", 1, "").await.unwrap_err().may_pass());
-    assert!(host.watch("statefulsets", "x").await.err().unwrap().may_pass());
+    assert!(host.watch("statefulsets", Which::Named("x")).await.err().unwrap().may_pass());
 }
 
 #[tokio::test]

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use vcluster_syncer::activator;
 use vcluster_syncer_core::Rule;
 
@@ -18,11 +18,27 @@ fn activator_role() -> String {
 
 /// The API server's flags about audit.
 fn audit(objects: &[Value]) -> Vec<String> {
+    audit_of(objects, "kube-apiserver")
+}
+
+/// The same of another container.
+fn audit_of(objects: &[Value], container: &str) -> Vec<String> {
     let set = one(objects, "StatefulSet", NAME);
     let containers = set["spec"]["template"]["spec"]["containers"].as_array().unwrap();
-    let server = containers.iter().find(|it| it["name"] == "kube-apiserver").unwrap();
+    let server = containers.iter().find(|it| it["name"] == container).unwrap();
     let args = server["args"].as_array().unwrap().iter().map(|arg| arg.as_str().unwrap());
-    args.filter(|arg| arg.starts_with("--audit")).map(str::to_owned).collect()
+    args.filter(|arg| arg.contains("audit")).map(str::to_owned).collect()
+}
+
+/// What the activator is told. It understands all of it.
+fn told(objects: &[Value]) -> Value {
+    let deployment = one(objects, "Deployment", &format!("{NAME}-activator"));
+    let container = &deployment["spec"]["template"]["spec"]["containers"][0];
+    assert_eq!(container["command"], json!(["/activator"]));
+    let [document] = &container["args"].as_array().unwrap()[..] else { panic!("{container}") };
+    let document = document.as_str().unwrap();
+    activator::Arguments::read(document).unwrap();
+    serde_json::from_str(document).unwrap()
 }
 
 #[test]
@@ -50,6 +66,41 @@ fn the_api_server_tells_of_requests_when_they_count() {
         ]
     );
     assert_eq!(audit(&chart(SCHEDULE)), [""; 0]);
+}
+
+#[test]
+fn the_activator_is_told_what_wakes_and_sleeps() {
+    let own_etcd = "backingStore: {etcd: {deploy: {enabled: true}}}";
+    let etcd = format!("{NAME}-etcd");
+    for (plane, server, workloads) in [
+        ("statefulSet: {highAvailability: {replicas: 1}}", "kube-apiserver", vec![NAME]),
+        (own_etcd, "kube-apiserver", vec![&etcd, NAME]),
+        ("distro: {eks: {enabled: true}}", "kube-apiserver", vec![NAME]),
+        ("distro: {k3s: {enabled: true}}", "k3s", vec![NAME]),
+        ("distro: {k0s: {enabled: true}}", "k0s", vec![NAME]),
+    ] {
+        let objects = chart(&format!("{SCHEDULE}\ncontrolPlane: {{{plane}}}"));
+        let told = told(&objects);
+        assert_eq!(told["server"], server);
+        assert_eq!(told["workloads"], json!(workloads), "{plane}");
+        assert_eq!(told["options"]["schedule"], "0 20 * * *");
+        assert_eq!(told["selector"], json!({ "app": "vcluster", "release": NAME }));
+        let set = one(&objects, "StatefulSet", NAME);
+        let containers = set["spec"]["template"]["spec"]["containers"].as_array().unwrap();
+        let container = containers.iter().find(|it| it["name"] == server).unwrap();
+        assert!(container["readinessProbe"]["httpGet"].is_object(), "{server} never says ready");
+    }
+}
+
+#[test]
+fn k3s_tells_of_requests_too() {
+    let flags: Vec<_> = audit(&chart(AFTER))
+        .iter()
+        .map(|flag| flag.replacen("--", "--kube-apiserver-arg=", 1))
+        .collect();
+    let k3s = "controlPlane: {distro: {k3s: {enabled: true}}}";
+    assert_eq!(audit_of(&chart(&format!("{AFTER}\n{k3s}")), "k3s"), flags);
+    assert_eq!(audit_of(&chart(k3s), "k3s"), [""; 0]);
 }
 
 #[test]

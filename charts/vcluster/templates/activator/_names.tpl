@@ -14,6 +14,27 @@ app: vcluster-activator
 release: {{ .Release.Name | quote }}
 {{- end -}}
 
+{{/* The container that serves the API. */}}
+{{- define "vcluster.activator.server" -}}
+{{- $distro := include "vcluster.distro" . -}}
+{{- has $distro (list "k3s" "k0s") | ternary $distro "kube-apiserver" -}}
+{{- end -}}
+
+{{/* The one argument of the program (syncer/src/activator/mod.rs). */}}
+{{- define "vcluster.activator.document" -}}
+name: {{ .Release.Name | quote }}
+namespace: {{ .Release.Namespace | quote }}
+port: {{ .Values.controlPlane.proxy.port }}
+server: {{ include "vcluster.activator.server" . }}
+options: {{ .Values.sleep.auto | toJson }}
+selector: {{ .Values.controlPlane.service.spec.selector | default (include "vcluster.selector" . | fromYaml) | toJson }}
+workloads:
+  {{- if eq (include "vcluster.store" .) "etcd.deploy" }}
+  - {{ printf "%s-etcd" .Release.Name | quote }}
+  {{- end }}
+  - {{ .Release.Name | quote }}
+{{- end -}}
+
 {{/* How the API server tells of requests: at once, and without waiting for anybody. The files are the init
      container's. */}}
 {{- define "vcluster.activator.audit" -}}

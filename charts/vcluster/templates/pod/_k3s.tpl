@@ -39,6 +39,9 @@
   "--write-kubeconfig=/data/k3s/server/tls/admin.kubeconfig"
 -}}
 {{- if not (include "vcluster.scheduler" .) }}{{ $ours = append $ours "--disable-scheduler" }}{{ end -}}
+{{- range include "vcluster.activator.audit" . | fromYamlArray -}}
+{{- $ours = append $ours (printf "--kube-apiserver-arg=%s" (trimPrefix "--" .)) -}}
+{{- end -}}
 {{- $ours = concat $ours (include "vcluster.k3s.store" . | fromYamlArray) | sortAlpha -}}
 {{- include "vcluster.args" (dict "ours" $ours "extra" $values.controlPlane.distro.k3s.extraArgs) -}}
 {{- end -}}

@@ -1,4 +1,4 @@
-//! Builds the syncer from this checkout, and its image from the Containerfile that the release uses too.
+//! Builds the syncer's programs from this checkout, and its image from the Containerfile that the release uses too.
 
 use std::path::PathBuf;
 
@@ -45,7 +45,7 @@ async fn compile(profile: Profile) -> Result<PathBuf> {
         "aarch64" => "aarch64-unknown-linux-gnu",
         other => bail!("no static build is known for {other}"),
     };
-    let mut cargo = checkout::cargo(&["build", "--package", "vcluster-syncer", "--bin", "syncer"])?;
+    let mut cargo = checkout::cargo(&["build", "--package", "vcluster-syncer", "--bins"])?;
     // With --target, build scripts and macros stay dynamic.
     cargo.args(["--target", target]).env("RUSTFLAGS", RUSTFLAGS.trim_end());
     if profile == Profile::Release {
