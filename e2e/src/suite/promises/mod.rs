@@ -39,6 +39,7 @@ mod scheduler;
 mod secrecy;
 mod services;
 mod sleep;
+mod sleep_of_several;
 mod stateful;
 mod store;
 mod stores;
@@ -115,6 +116,7 @@ pub fn all() -> Vec<Promise> {
         stores::MYSQL,
         replication::CLAIM,
         replication::VOLUME,
+        sleep_of_several::PROMISE,
         available::ETCD,
         available::DATABASE,
     ]
