@@ -42,6 +42,7 @@ mod secrecy;
 mod services;
 mod shared;
 mod sleep;
+mod sleep_of_several;
 mod stateful;
 mod store;
 mod stores;
@@ -119,6 +120,7 @@ pub fn all() -> Vec<Promise> {
         stores::MYSQL,
         replication::CLAIM,
         replication::VOLUME,
+        sleep_of_several::PROMISE,
         available::ETCD,
         available::DATABASE,
         families::DUAL,
