@@ -8,8 +8,11 @@ use serde_json::{Map, Value, json};
 
 use crate::render::template;
 
+/// The rest of a key, and the words that read it.
+type Words = &'static [(&'static str, &'static str)];
+
 /// What is read at run time: the start of keys, the file, and the words in it that read the rest of the key.
-const READ: &[(&str, &str, &[(&str, &str)])] = &[
+const READ: &[(&str, &str, Words)] = &[
     (
         "controlPlane.coredns",
         "syncer/src/coredns/workload.rs",
@@ -206,7 +209,7 @@ fn leaves() -> Vec<Leaf> {
         }
         match schema["properties"].as_object() {
             Some(properties) => properties.iter().for_each(|(key, below)| {
-                walk(below, &[path, &[key.clone()]].concat(), found);
+                walk(below, &[path, std::slice::from_ref(key)].concat(), found);
             }),
             None => found.push(Leaf { path: path.to_vec(), schema: schema.clone() }),
         }
@@ -225,9 +228,9 @@ fn other(leaf: &Leaf, default: &Value) -> Value {
     }
     let schema = &leaf.schema;
     if let Some(choices) = schema["oneOf"].as_array() {
-        let differs =
+        let mut differs =
             choices.iter().map(|it| &it["const"]).filter(|it| *it != default && **it != "");
-        return differs.last().unwrap().clone();
+        return differs.next_back().unwrap().clone();
     }
     if schema.get("enum").is_some() {
         return json!(*default != true);

@@ -10,12 +10,13 @@ use crate::suite::cluster::Cluster;
 use crate::suite::holds::holds;
 use crate::suite::home::Home;
 use crate::suite::space::{Space, text};
-use crate::suite::{Company, Promise, kind, sample, world::World};
+use crate::suite::{Company, Fits, Promise, kind, sample, world::World};
 
 pub const PROMISE: Promise = Promise {
     name: "helm-alone-does",
     about: "`helm install`, `test`, `upgrade`, `rollback` and `uninstall` do without our program; the last leaves the store's claim",
     company: Company::Any,
+    fits: Fits::Default("it installs by hand, without what the setting tells `create`"),
     run: |world| Box::pin(run(world)),
 };
 

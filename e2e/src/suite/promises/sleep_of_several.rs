@@ -10,12 +10,13 @@ use crate::suite::holds::{holds, holds_within};
 use crate::suite::runner::say;
 use crate::suite::space::text;
 use crate::suite::virtual_cluster::{VirtualCluster, Wish};
-use crate::suite::{Company, Promise, kind, sample, world::World};
+use crate::suite::{Company, Fits, Promise, kind, sample, world::World};
 
 pub const PROMISE: Promise = Promise {
     name: "several-control-planes-sleep-and-wake",
     about: "with sleep.auto, three control planes and three members of etcd stay awake as long as one of their API servers is asked something, then all leave the host, and one request brings all of them back",
     company: Company::NobodyForLong,
+    fits: Fits::Default("it chooses its store"),
     run: |world| Box::pin(run(world)),
 };
 
