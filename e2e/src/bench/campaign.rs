@@ -140,6 +140,7 @@ impl Campaign<'_> {
                 let created = VirtualCluster::create(&self.stage.host, &self.stage.home, CREATED);
                 let (cluster, startup) = self.progress.step(name, created).await?;
                 self.note_startup(startup);
+                let cluster = self.wake(cluster).await?;
                 self.progress.step("removing it", cluster.delete()).await?;
             }
         }
@@ -149,6 +150,10 @@ impl Campaign<'_> {
         let created = VirtualCluster::create(&self.stage.host, &self.stage.home, NAME);
         let (cluster, startup) = self.progress.step("making the virtual cluster", created).await?;
         self.note_startup(startup);
+        let cluster = match options.wants(Part::Create) {
+            true => self.wake(cluster).await?,
+            false => cluster,
+        };
         self.stage.cluster = Some(cluster);
         let account = |name: &str| (format!("vcluster-{name}"), format!("vc-{name}"));
         requests::count_on_host(&self.stage.host, &[account(NAME), account(NULL)]).await?;
@@ -257,6 +262,13 @@ impl Campaign<'_> {
                 }
             }
         }
+    }
+
+    async fn wake(&mut self, cluster: VirtualCluster) -> Result<VirtualCluster> {
+        let waking = cluster.pause_and_wake();
+        let (cluster, seconds) = self.progress.step("pausing and waking it", waking).await?;
+        self.sheet.add("create/wake".to_owned(), Subject::Vcluster, seconds);
+        Ok(cluster)
     }
 
     fn note_startup(&mut self, startup: Startup) {

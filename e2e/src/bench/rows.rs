@@ -174,8 +174,8 @@ pub fn idle() -> Vec<Row> {
             "whole virtual cluster idle, resident / anonymous",
             Unit::Megabytes,
             [
-                (figure("resident"), None, Some(AtMost(450.0))),
-                (figure("anonymous"), None, Some(AtMost(200.0))),
+                (figure("resident"), Some(AtMost(450.0)), Some(AtMost(450.0))),
+                (figure("anonymous"), Some(AtMost(200.0)), Some(AtMost(200.0))),
             ],
         ),
         row(
@@ -203,18 +203,23 @@ pub fn create() -> Vec<Row> {
         row(
             "create -> API answers",
             Unit::Seconds,
-            [(figure("answers"), Some(AtMost(12.0)), Some(AtMost(8.0)))],
+            [(figure("answers"), Some(AtMost(10.0)), Some(AtMost(8.0)))],
         ),
         row(
             "create -> a first pod runs",
             Unit::Seconds,
-            [(figure("first pod"), Some(AtMost(12.0)), Some(AtMost(8.0)))],
+            [(figure("first pod"), Some(AtMost(10.0)), Some(AtMost(8.0)))],
         ),
         row("create -> CoreDNS ready", Unit::Seconds, [(figure("dns"), None, Some(AtMost(9.0)))]),
         row(
             "create -> the command ends",
             Unit::Seconds,
-            [(figure("command"), Some(AtMost(12.0)), None)],
+            [(figure("command"), Some(AtMost(10.0)), None)],
+        ),
+        row(
+            "resume after a pause -> API answers",
+            Unit::Seconds,
+            [(figure("wake"), Some(AtMost(8.0)), Some(AtMost(6.0)))],
         ),
     ]
 }

@@ -98,6 +98,32 @@ impl VirtualCluster {
         })
     }
 
+    /// Pauses it and brings it back. Also answers how long it took from the start of `vcluster resume` until its API could
+    /// be used, in seconds.
+    ///
+    /// # Errors
+    /// When it does not come back.
+    pub async fn pause_and_wake(self) -> Result<(Self, f64)> {
+        let Self { name, namespace, host, home, .. } = self;
+        let args = |command| [command, name.as_str(), "--namespace", namespace.as_str()];
+        home.run(&args("pause")).await?.succeeds()?;
+        let pod = format!("/api/v1/namespaces/{namespace}/pods/{name}-0");
+        soon("the end of the control plane", PATIENCE, || async {
+            let found = host.get(&pod).await;
+            ensure!(found.is_err(), "it is still there");
+            Ok(())
+        })
+        .await?;
+        let began = Instant::now();
+        let resumed = async { home.run(&args("resume")).await?.succeeds().map(drop) };
+        let opened = async {
+            let cluster = Self::open(&host, &home, &name, &namespace).await?;
+            Ok((cluster, began.elapsed().as_secs_f64()))
+        };
+        let ((), woken) = tokio::try_join!(resumed, opened)?;
+        Ok(woken)
+    }
+
     /// Takes the syncer out of its pod, and waits until the rest is up again.
     ///
     /// # Errors
