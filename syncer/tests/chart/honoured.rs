@@ -186,6 +186,7 @@ const VALUES: &[(&str, &str)] = &[
         "policies.resourceQuota.scopeSelector",
         r#"{"matchExpressions": [{"scopeName": "NotBestEffort", "operator": "Exists"}]}"#,
     ),
+    ("policies.networkPolicy.workload.publicEgress.ipv6.enabled", "false"),
     ("rbac.clusterRole.enabled", "false"),
 ];
 
