@@ -42,12 +42,13 @@ impl Stage {
         let host = Cluster::open(&bed.kubectl, &bed.kubeconfig).await?;
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         Ok(Self {
+            dir,
+            // Another run on the same host an hour ago may have left something, and one with another setting may have
+            // begun with this one.
+            tag: format!("{:04x}{}", now.as_secs() / 10 % 0x1_0000, tools.scenery.setting as u8),
             bed,
             host,
             tools,
-            dir,
-            // Another run on the same host an hour ago may have left something.
-            tag: format!("{:04x}", now.as_secs() / 10 % 0x1_0000),
             count: AtomicU32::new(0),
             common: OnceCell::new(),
         })

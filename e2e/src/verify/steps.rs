@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
 use anyhow::{Context as _, Result, ensure};
+use futures::stream::{self, StreamExt as _};
 use e2e::checkout;
 use e2e::suite::{self, Selection, Setting, Tally};
 use e2e::testbed::{Options, Outcome, Profile, Progress, TestBed, command};
@@ -101,8 +102,27 @@ pub async fn demo(testbed: &TestBed, vcluster: &Path) -> Result<()> {
     Demo::new(testbed, vcluster)?.show().await
 }
 
-/// The end-to-end suite with one setting.
-pub async fn suite(
+/// The end-to-end suite with the default.
+pub async fn suite(testbed: &TestBed, vcluster: &Path, all: bool) -> Result<Tally> {
+    with_setting(testbed, vcluster, all, Setting::Sqlite).await
+}
+
+/// The same with each other setting. Smoke sets wait for control planes more than they work, so two run at a time; with
+/// `all` there are promises that want the host for themselves.
+pub async fn other_settings(testbed: &TestBed, vcluster: &Path, all: bool) -> Result<Tally> {
+    let at_once = if all { 1 } else { 2 };
+    let runs = stream::iter(Setting::OTHERS)
+        .map(|setting| with_setting(testbed, vcluster, all, setting))
+        .buffer_unordered(at_once);
+    // One that cannot begin does not end the others.
+    let tallies: Vec<Result<Tally>> = runs.collect().await;
+    tallies.into_iter().try_fold(Tally::default(), |sum, tally| {
+        let Tally { passed, failed } = tally?;
+        Ok(Tally { passed: sum.passed + passed, failed: sum.failed + failed })
+    })
+}
+
+async fn with_setting(
     testbed: &TestBed,
     vcluster: &Path,
     all: bool,
