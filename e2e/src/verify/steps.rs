@@ -4,10 +4,10 @@ use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
 use anyhow::{Context as _, Result, ensure};
-use futures::stream::{self, StreamExt as _};
 use e2e::checkout;
 use e2e::suite::{self, Selection, Setting, Tally};
 use e2e::testbed::{Options, Outcome, Profile, Progress, TestBed, command};
+use futures::stream::{self, StreamExt as _};
 use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::process::Command;
 
