@@ -25,8 +25,8 @@ const AT_ONCE: usize = 2;
 const TRIES: u32 = 5;
 const BETWEEN_TRIES: Duration = Duration::from_millis(200);
 
-/// Longer names were cut, and end in a hash.
-const LONGEST_WHOLE: usize = 52;
+/// Of longer names the start of the virtual cluster's may be cut off (`names::safe_concat` in the core).
+const LONGEST_KEPT: usize = 52;
 
 /// Events on their way from the watch.
 pub struct HostEvents {
@@ -148,10 +148,9 @@ fn twin(shared: &Shared, (kind, key): &(&'static Resource, Key)) -> Option<Host<
     shared.state().store(Side::Host, kind).and_then(|store| store.get(key)).map(Host)
 }
 
-/// Whether we could have given this name. Names that were cut tell nothing of the virtual cluster.
+/// Whether we could have given this name: a hash may follow the virtual cluster's, or stand for it.
 fn may_be_ours(name: &str, cluster: &str) -> bool {
-    let whole = name.strip_suffix(cluster).is_some_and(|rest| rest.ends_with("-x-"));
-    whole || name.len() > LONGEST_WHOLE
+    name.contains(&format!("-x-{cluster}")) || name.len() > LONGEST_KEPT
 }
 
 /// Puts an event off. Nobody waits meanwhile: the namespace may be full of other people's events.
@@ -183,6 +182,7 @@ async fn post(shared: &Shared, event: &Virtual<Object>) -> Result<(), ApiError> 
 #[cfg(test)]
 mod tests {
     use super::may_be_ours;
+    use vcluster_syncer_core::names::host_name;
 
     #[test]
     fn only_what_could_be_ours_is_looked_for_again() {
@@ -191,5 +191,8 @@ mod tests {
         assert!(!may_be_ours("web-x-shop-x-not-mine", "mine"));
         assert!(!may_be_ours("mine", "mine"));
         assert!(may_be_ours(&"long-".repeat(12), "mine"));
+        for name in ["web", "web-x-1", &"long-".repeat(12)] {
+            assert!(may_be_ours(&host_name(name, "shop", "mine"), "mine"), "{name}");
+        }
     }
 }
