@@ -7,6 +7,7 @@ mod certs;
 mod chart;
 mod cli;
 mod commands;
+mod config;
 mod connect;
 mod consent;
 mod create;

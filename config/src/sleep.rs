@@ -3,6 +3,7 @@
 use cronexpr::{Crontab, FallbackTimezoneOption, ParseOptions, parse_crontab_with};
 use jiff::SignedDuration;
 
+use crate::control_plane::ApiServer;
 use crate::problem::Problem;
 use crate::scalars::Labels;
 use crate::section::section;
@@ -158,14 +159,8 @@ fn distribution(config: &Config, problems: &mut Vec<Problem>) {
     let kind = distro.kind();
     let (program, command, args) =
         match kind {
-            DistroKind::K8s => {
-                let server = &distro.k8s.api_server;
-                ("apiServer.", &server.command, &server.extra_args)
-            }
-            DistroKind::Eks => {
-                let server = &distro.eks.api_server;
-                ("apiServer.", &server.command, &server.extra_args)
-            }
+            DistroKind::K8s => api_server(&distro.k8s.api_server),
+            DistroKind::Eks => api_server(&distro.eks.api_server),
             DistroKind::K3s => ("", &distro.k3s.command, &distro.k3s.extra_args),
             DistroKind::K0s => {
                 let message =
@@ -191,6 +186,11 @@ fn distribution(config: &Config, problems: &mut Vec<Problem>) {
             problems.push(Problem::error(at("extraArgs"), message).hint("take one of the two out"));
         }
     }
+}
+
+/// An API server of its own: the part of its keys, its command and its further arguments.
+fn api_server(server: &ApiServer) -> (&'static str, &Vec<String>, &Vec<String>) {
+    ("apiServer.", &server.command, &server.extra_args)
 }
 
 /// The API server's flag that an argument sets, as k3s passes it on too.

@@ -8,7 +8,7 @@ use anyhow::{Context as _, Result};
 use clap::Args;
 use e2e::checkout;
 use e2e::suite::{self, Fits, Selection, Setting, Tally};
-use e2e::testbed::{Options, Profile, Progress, TestBed};
+use e2e::testbed::{Profile, Progress, TestBed};
 
 /// Which promises, and how.
 #[derive(Args)]
@@ -53,7 +53,7 @@ pub async fn run(bed: u8, args: Suite) -> Result<ExitCode> {
     }
     let progress = Progress::new();
     let profile = if args.dev { Profile::Dev } else { Profile::Release };
-    let testbed = host(bed, &selection, &progress).await?;
+    let testbed = TestBed::up(&selection.host(bed), &progress).await?.0;
     if !args.keep_image {
         progress
             .step("building and loading the syncer's image", testbed.load_syncer(profile))
@@ -78,13 +78,6 @@ fn list(selection: &Selection) {
             Fits::Default(why) => say(&format!("    with the default only: {why}")),
         }
     }
-}
-
-/// The host that the suite wants: as many real nodes as the promises take, and addresses for load balancers.
-async fn host(bed: u8, selection: &Selection, progress: &Progress) -> Result<TestBed> {
-    let nodes = selection.nodes();
-    let options = Options { bed, nodes, load_balancer: true, families: None, syncer: None };
-    Ok(TestBed::up(&options, progress).await?.0)
 }
 
 /// Where evidence about broken promises goes: beside what cargo builds.

@@ -1,6 +1,6 @@
 //! What is looked at before anything is done.
 
-use k8s_openapi::api::core::v1::{Namespace, Secret};
+use k8s_openapi::api::core::v1::Namespace;
 use kube::api::Api;
 use serde_json::Value;
 
@@ -11,13 +11,12 @@ use super::rights::{self, Right};
 use super::shape::Shape;
 use super::versions;
 use crate::app::App;
+use crate::config;
 use crate::discover;
 use crate::error::{CliError, Kind, Result};
-use crate::host::{Host, within};
+use crate::host::Host;
 use crate::kubeconfig::HOST_CONTEXT_OF_A_POD;
-use crate::names;
 use crate::ui::Step;
-use crate::yaml;
 
 /// What the host says.
 #[derive(Clone, Debug)]
@@ -108,10 +107,10 @@ pub async fn look(host: &Host, name: &str, namespace: &str, step: &mut Step) -> 
     if !facts.missing_rights.is_empty() || state == NamespaceState::Absent {
         return Ok(facts);
     }
-    let (release, clusters, running) = tokio::try_join!(
+    let (release, clusters, values) = tokio::try_join!(
         release::settled(host, name, namespace, step),
         discover::list(host, Some(namespace)),
-        running(host, name, namespace),
+        config::values(host, name, namespace),
     )?;
     facts.kept = match &release {
         Some(release) => record::values(host, namespace, release).await?,
@@ -121,7 +120,7 @@ pub async fn look(host: &Host, name: &str, namespace: &str, step: &mut Step) -> 
     facts.paused = clusters.iter().any(|cluster| cluster.name == name && cluster.paused());
     facts.others =
         clusters.into_iter().map(|cluster| cluster.name).filter(|other| other != name).collect();
-    facts.running = running;
+    facts.running = values.as_ref().map(Running::of);
     Ok(facts)
 }
 
@@ -141,20 +140,6 @@ async fn namespace_state(host: &Host, namespace: &str) -> Result<NamespaceState>
         Ok(Err(error)) => Err(CliError::request(format!("read namespace {namespace}"), &error)),
         Err(_) => Err(CliError::new(Kind::Timeout, format!("cannot read namespace {namespace}"))),
     }
-}
-
-/// The values that a running one was made with.
-async fn running(host: &Host, name: &str, namespace: &str) -> Result<Option<Running>> {
-    let secrets: Api<Secret> = host.api(namespace);
-    let secret_name = names::config_secret(name);
-    let secret =
-        within(format!("read the values of {name}"), secrets.get_opt(&secret_name)).await?;
-    let text = secret
-        .and_then(|secret| secret.data)
-        .and_then(|data| data.get("config.yaml").cloned())
-        .and_then(|bytes| String::from_utf8(bytes.0).ok());
-    let values = text.and_then(|text| yaml::parse(&text).ok()).filter(Value::is_object);
-    Ok(values.map(|values| Running::of(&values)))
 }
 
 /// Which context to create in. Inside another virtual cluster only if that is meant.

@@ -7,10 +7,10 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::api::{Api, DeleteParams, ListParams, Preconditions};
 use serde_json::Value;
 
+use crate::config;
 use crate::error::{CliError, Kind, Result, chain};
 use crate::host::{Host, within};
 use crate::names;
-use crate::yaml;
 
 /// Where a virtual cluster exports to.
 pub struct Exports<'a> {
@@ -33,7 +33,7 @@ pub struct Removed {
 impl<'a> Exports<'a> {
     /// Reads from its values where it exports to. To be asked before the values go.
     pub async fn of(host: &'a Host, name: &'a str, namespace: &'a str) -> Self {
-        let targets = match values(host, name, namespace).await {
+        let targets = match config::values(host, name, namespace).await {
             Ok(values) => values.map(|values| targets(&values, name, namespace)),
             Err(error) => {
                 tracing::debug!(error = chain(&error), "where it exports to is not known");
@@ -102,17 +102,6 @@ impl<'a> Exports<'a> {
             _ => Ok(()),
         }
     }
-}
-
-async fn values(host: &Host, name: &str, namespace: &str) -> Result<Option<Value>> {
-    let secrets: Api<Secret> = host.api(namespace);
-    let secret_name = names::config_secret(name);
-    let secret =
-        within(format!("read Secret {secret_name}"), secrets.get_opt(&secret_name)).await?;
-    let text = secret.and_then(|secret| secret.data?.remove("config.yaml"));
-    Ok(text
-        .and_then(|text| String::from_utf8(text.0).ok())
-        .and_then(|text| yaml::parse(&text).ok()))
 }
 
 /// The Secrets in other namespaces that values ask for. Pure.

@@ -107,13 +107,7 @@ impl VirtualCluster {
         let Self { name, namespace, host, home, .. } = self;
         let args = |command| [command, name.as_str(), "--namespace", namespace.as_str()];
         home.run(&args("pause")).await?.succeeds()?;
-        let pod = format!("/api/v1/namespaces/{namespace}/pods/{name}-0");
-        soon("the end of the control plane", PATIENCE, || async {
-            let found = host.get(&pod).await;
-            ensure!(found.is_err(), "it is still there");
-            Ok(())
-        })
-        .await?;
+        gone(&host, &format!("/api/v1/namespaces/{namespace}/pods/{name}-0")).await?;
         let began = Instant::now();
         let resumed = async { home.run(&args("resume")).await?.succeeds().map(drop) };
         let opened = async {
@@ -233,9 +227,13 @@ pub async fn delete(host: &Api, home: &Home, name: &str) -> Result<()> {
     let namespace = format!("vcluster-{name}");
     let args = ["delete", name, "-n", &namespace, "-y", "--ignore-not-found", "--delete-namespace"];
     home.run(&args).await?.succeeds()?;
-    let path = format!("/api/v1/namespaces/{namespace}");
-    soon(&format!("the end of namespace {namespace}"), PATIENCE, || async {
-        match host.get(&path).await {
+    gone(host, &format!("/api/v1/namespaces/{namespace}")).await
+}
+
+/// Waits until what is at a path is gone.
+async fn gone(host: &Api, path: &str) -> Result<()> {
+    soon(&format!("the end of {path}"), PATIENCE, || async {
+        match host.get(path).await {
             Err(kube::Error::Api(status)) if status.code == 404 => Ok(()),
             Err(error) => Err(error.into()),
             Ok(_) => bail!("it is still there"),

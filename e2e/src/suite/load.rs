@@ -39,15 +39,7 @@ impl Steady {
         let web = sample::deployment("web", 2, sample::with(sample::web(), "", env));
         space.apply(&web).await?;
         space.apply(&sample::service("web")).await?;
-        let mounts = json!({ "volumeMounts": [{ "name": "data", "mountPath": "/data" }] });
-        let set = sample::workload("StatefulSet", "db", sample::with(sample::web(), "", mounts));
-        let mut claim = sample::claim("data");
-        if let Some(claim) = claim.as_object_mut() {
-            claim.remove("apiVersion");
-            claim.remove("kind");
-        }
-        let fields = json!({ "replicas": 2, "serviceName": "db", "volumeClaimTemplates": [claim] });
-        space.apply(&sample::with(set, "/spec", fields)).await?;
+        space.apply(&sample::database(2)).await?;
         space.rolled_out("deployment/web").await?;
         space.rolled_out("statefulset/db").await?;
         space.sh("db-0", "echo precious > /data/file").await?;

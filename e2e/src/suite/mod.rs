@@ -38,7 +38,7 @@ pub use promises::all;
 pub use runner::Tally;
 pub use setting::Setting;
 
-use crate::testbed::TestBed;
+use crate::testbed::{Options, TestBed};
 use home::Tools;
 use setting::Scenery;
 use world::Stage;
@@ -73,10 +73,11 @@ impl Selection {
             .collect()
     }
 
-    /// How many real nodes they take.
-    pub fn nodes(&self) -> u8 {
+    /// The host that they take: enough real nodes, and addresses for load balancers.
+    pub fn host(&self, bed: u8) -> Options {
         let long = self.promises().iter().any(|it| it.company == Company::NobodyForLong);
-        if long { 3 } else { 2 }
+        let nodes = if long { 3 } else { 2 };
+        Options { bed, nodes, load_balancer: true, families: None, syncer: None }
     }
 }
 

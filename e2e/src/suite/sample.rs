@@ -65,6 +65,16 @@ pub fn deployment(name: &str, replicas: u32, container: Value) -> Value {
     with(workload("Deployment", name, container), "/spec", json!({ "replicas": replicas }))
 }
 
+/// A StatefulSet `db` of pods like [`web`], each with a claim at `/data`. Service `db` is for the caller to make.
+pub fn database(replicas: u32) -> Value {
+    let mounts = json!({ "volumeMounts": [{ "name": "data", "mountPath": "/data" }] });
+    let spec = claim("data").pointer("/spec").cloned();
+    let template = json!({ "metadata": { "name": "data" }, "spec": spec });
+    let fields =
+        json!({ "replicas": replicas, "serviceName": "db", "volumeClaimTemplates": [template] });
+    with(workload("StatefulSet", "db", with(web(), "", mounts)), "/spec", fields)
+}
+
 /// A Service for the pods with label `app=NAME`, from port 80 to [`WEB_PORT`].
 pub fn service(name: &str) -> Value {
     json!({

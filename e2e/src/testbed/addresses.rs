@@ -17,7 +17,7 @@ impl Layout {
 
     /// The first of them.
     pub fn control_plane_ip(&self) -> IpAddr {
-        self.families().first(self.bridge_ipv4(1), self.ipv6(BRIDGE, 1))
+        self.first_on_bridge(1)
     }
 
     /// The control plane at a port.
@@ -32,7 +32,7 @@ impl Layout {
 
     /// The first of them.
     pub fn root_ip(&self) -> IpAddr {
-        self.families().first(self.bridge_ipv4(254), self.ipv6(BRIDGE, 254))
+        self.first_on_bridge(254)
     }
 
     /// What LoadBalancer services get, as MetalLB writes ranges.
@@ -77,7 +77,7 @@ impl Layout {
 
     /// The first of them.
     pub(super) fn node_ip(&self, number: u8) -> IpAddr {
-        self.families().first(self.bridge_ipv4(10 + number), self.ipv6(BRIDGE, 10 + number))
+        self.first_on_bridge(10 + number)
     }
 
     /// The ranges that its pods get addresses from.
@@ -90,6 +90,10 @@ impl Layout {
 
     fn on_bridge(&self, host: u8) -> Vec<IpAddr> {
         self.families().each(self.bridge_ipv4(host), self.ipv6(BRIDGE, host))
+    }
+
+    fn first_on_bridge(&self, host: u8) -> IpAddr {
+        self.families().first(self.bridge_ipv4(host), self.ipv6(BRIDGE, host))
     }
 
     fn bridge_ipv4(&self, host: u8) -> Ipv4Addr {

@@ -6,7 +6,7 @@ use std::process::Stdio;
 use anyhow::{Context as _, Result, ensure};
 use e2e::checkout;
 use e2e::suite::{self, Selection, Setting, Tally};
-use e2e::testbed::{Options, Outcome, Profile, Progress, TestBed, command};
+use e2e::testbed::{Outcome, Profile, Progress, TestBed, command};
 use futures::stream::{self, StreamExt as _};
 use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::process::Command;
@@ -72,8 +72,7 @@ pub async fn actionlint() -> Result<()> {
 
 /// The host cluster, as the suite wants it.
 pub async fn host(bed: u8, all: bool, progress: &Progress) -> Result<(TestBed, Outcome)> {
-    let nodes = selection(all, Setting::Sqlite).nodes();
-    let options = Options { bed, nodes, load_balancer: true, families: None, syncer: None };
+    let options = selection(all, Setting::Sqlite).host(bed);
     // What a machine that was just started may trip over is not what is verified here; `up` cleans up and begins anew.
     match TestBed::up(&options, progress).await {
         Err(error) => progress.note(&format!("the host cluster did not start: {error:#}")),

@@ -67,18 +67,17 @@ async fn next(shared: &Shared) -> Flight {
         let woken = shared.woken();
         let (timer, warm) = {
             let mut state = shared.state();
+            let mut timer = None;
             if shared.may_write() {
                 if let Some(found) = decide_next(shared, &mut state) {
                     return found;
                 }
-                (state.queue.next_timer(), state.is_warm())
-            } else {
+                timer = state.queue.next_timer();
+            } else if shared.gate.is_open() {
                 // Before the caches are filled much looks gone.
-                if shared.gate.is_open() {
-                    state.forget_what_is_gone();
-                }
-                (None, state.is_warm())
+                state.forget_what_is_gone();
             }
+            (timer, state.is_warm())
         };
         tokio::select! {
             () = woken => {}

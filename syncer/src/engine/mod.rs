@@ -28,7 +28,7 @@ mod queue;
 mod references;
 mod rollback;
 mod session;
-mod sources;
+pub mod sources;
 pub mod state;
 mod store;
 mod view;

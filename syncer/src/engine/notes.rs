@@ -89,9 +89,7 @@ impl Notes {
         // Fails only when the syncer is stopping.
         let _stopping = self.sender.send(Posting { key: Key::new(namespace, &name), event });
     }
-}
 
-impl Notes {
     /// Whether a note was not the last one about this object, or that is long ago. From now on it is.
     fn is_new(&self, key: &PlanKey, note: &Note, uid: Option<&str>, now: Instant) -> bool {
         let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use form_urlencoded::Serializer;
 use vcluster_syncer_core::resource::{ENDPOINT_SLICES, EVENTS, NAMESPACES, SERVICES};
 use vcluster_syncer_core::{Mirror, Resource, Settings, Side, labels};
 
@@ -43,7 +44,7 @@ pub fn all(settings: &Settings, kinds: &[Box<dyn Mirror>]) -> Vec<Source> {
                 narrowed.map(|(key, value)| format!(",{key}={value}")).unwrap_or_default();
             host(
                 kind,
-                escaped(
+                selected(
                     "labelSelector",
                     &format!("{}={}{narrowed}", labels::MANAGED_BY, settings.name),
                 ),
@@ -53,12 +54,12 @@ pub fn all(settings: &Settings, kinds: &[Box<dyn Mirror>]) -> Vec<Source> {
         .collect();
     sources.push(host(
         &SERVICES,
-        escaped("fieldSelector", &format!("metadata.name={}", settings.name)),
+        selected("fieldSelector", &format!("metadata.name={}", settings.name)),
         Lane::ControlPlane,
     ));
     sources.push(host(
         &ENDPOINT_SLICES,
-        escaped("labelSelector", &format!("{SERVICE_NAME}={}", settings.name)),
+        selected("labelSelector", &format!("{SERVICE_NAME}={}", settings.name)),
         Lane::ControlPlane,
     ));
     let originals = kinds.iter().filter_map(|kind| kind.original(&settings.scheduling));
@@ -79,15 +80,9 @@ pub fn all(settings: &Settings, kinds: &[Box<dyn Mirror>]) -> Vec<Source> {
     sources
 }
 
-fn escaped(name: &str, selector: &str) -> String {
-    let mut query = String::new();
-    for byte in selector.bytes() {
-        match byte {
-            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' => {
-                query.push(char::from(byte))
-            }
-            other => query.push_str(&format!("%{other:02X}")),
-        }
-    }
-    format!("&{name}={query}")
+/// A selector as the further part of a query, `&labelSelector=...`.
+pub fn selected(parameter: &str, selector: &str) -> String {
+    let mut query = Serializer::new(String::from("&"));
+    query.append_pair(parameter, selector);
+    query.finish()
 }

@@ -59,12 +59,13 @@ pub async fn run(shared: Arc<Shared>, source: Source) {
         if std::mem::replace(&mut round, shared.round()) != round {
             resume = None;
         }
-        let version = match resume.take() {
-            Some(version) => goes_on(&shared, &source, version, round).await,
-            None => list(&shared, &source, round).await.map_err(|error| (error, None)),
+        let start = match resume.take() {
+            Some(version) => goes_on(&shared, &source, version).await,
+            None => list(&shared, &source, round).await.map(Some).map_err(|error| (error, None)),
         };
-        let outcome = match version {
-            Ok(version) => tokio::select! {
+        let outcome = match start {
+            Ok(None) => Ok(End::Relist("the virtual store went back")),
+            Ok(Some(version)) => tokio::select! {
                 outcome = watch(&shared, &source, version) => outcome,
                 // Fails only when the sender is gone, with the engine.
                 _next_round = rounds.wait_for(|now| now.number != round) => continue,
@@ -98,20 +99,14 @@ async fn pause(failures: u32) {
     tokio::time::sleep(grown.min(Duration::from_secs(5))).await;
 }
 
-/// After a break: from where the watch was, or from a fresh list.
+/// After a break: the version that the watch had reached, unless the store is not as far any more.
 async fn goes_on(
     shared: &Shared,
     source: &Source,
     version: String,
-    round: u64,
-) -> Result<String, (ApiError, Option<String>)> {
+) -> Result<Option<String>, (ApiError, Option<String>)> {
     match shared.goes_on_from(source, &version).await {
-        Ok(true) => Ok(version),
-        Ok(false) => {
-            shared.metrics.watch_restarted(source.kind.plural, source.side);
-            tracing::warn!(kind = %source.kind, version, "the virtual store went back, listing afresh");
-            list(shared, source, round).await.map_err(|error| (error, None))
-        }
+        Ok(reached) => Ok(reached.then_some(version)),
         Err(error) => Err((error, Some(version))),
     }
 }

@@ -3,7 +3,6 @@
 use std::collections::BTreeSet;
 
 use anyhow::{Result, ensure};
-use serde_json::{Value, json};
 
 use super::create::looks_as_documented;
 use super::delete::{inventory, outside, volumes};
@@ -31,7 +30,7 @@ async fn paused(world: World) -> Result<()> {
     let cluster = world.common().await?;
     looks_as_documented(&world, &cluster.name, &cluster.host.name).await?;
     let space = world.space("kept").await?;
-    space.apply(&database()).await?;
+    space.apply(&sample::database(1)).await?;
     space.apply(&sample::service("db")).await?;
     space.rolled_out("statefulset/db").await?;
     space.sh("db-0", "echo precious > /data/file").await?;
@@ -54,16 +53,6 @@ async fn paused(world: World) -> Result<()> {
     let now = space.get(kind::CLAIMS, "data-db-0").await?;
     ensure!(text(&now, "/metadata/uid") == text(&claim, "/metadata/uid"), "it is another claim");
     answers(&space).await
-}
-
-/// A StatefulSet of one pod with a claim.
-fn database() -> Value {
-    let mounts = json!({ "volumeMounts": [{ "name": "data", "mountPath": "/data" }] });
-    let set = sample::workload("StatefulSet", "db", sample::with(sample::web(), "", mounts));
-    let spec = sample::claim("data").pointer("/spec").cloned().unwrap_or_default();
-    let template = json!({ "metadata": { "name": "data" }, "spec": spec });
-    let fields = json!({ "replicas": 1, "serviceName": "db", "volumeClaimTemplates": [template] });
-    sample::with(set, "/spec", fields)
 }
 
 /// DNS is back too.

@@ -17,16 +17,9 @@ pub const PROMISE: Promise = Promise {
 
 async fn run(world: World) -> Result<()> {
     let space = world.space("state").await?;
-    let container = json!({ "volumeMounts": [{ "name": "data", "mountPath": "/data" }] });
-    let set = sample::workload("StatefulSet", "db", sample::with(sample::web(), "", container));
-    let template = json!({
-        "metadata": { "name": "data" },
-        "spec": { "accessModes": ["ReadWriteOnce"], "resources": { "requests": { "storage": "8Mi" } } },
-    });
-    let fields = json!({ "replicas": 2, "serviceName": "db", "volumeClaimTemplates": [template] });
     let service = sample::with(sample::service("db"), "/spec", json!({ "clusterIP": "None" }));
     space.apply(&service).await?;
-    space.apply(&sample::with(set, "/spec", fields)).await?;
+    space.apply(&sample::database(2)).await?;
     space.rolled_out("statefulset/db").await?;
 
     for pod in ["db-0", "db-1"] {

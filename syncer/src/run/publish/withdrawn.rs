@@ -12,6 +12,7 @@ use vcluster_syncer_core::{Key, Object, PatchForm};
 use super::write::Owner;
 use crate::certs::{EXPORTED_FROM, ExportTarget};
 use crate::engine::api::{Api, ApiError};
+use crate::engine::sources::selected;
 
 /// Annotation of Secret `vc-NAME`: the exports in other namespaces, `NAMESPACE/NAME` a line.
 const EXPORTED_TO: &str = "vcluster.loft.sh/exported-to";
@@ -54,7 +55,7 @@ impl Elsewhere {
         let mut problems = Vec::new();
         let mut left = self.wanted.clone();
         for (namespace, name) in self.noted.difference(&self.wanted) {
-            if let Err(error) = delete(host, &Key::new(namespace, name), owner).await {
+            if let Err(error) = take_back(host, &Key::new(namespace, name), owner).await {
                 left.insert((namespace.clone(), name.clone()));
                 problems.push(format!(
                     "Secret {namespace}/{name} is a login that is no longer asked for, and cannot be taken back \
@@ -73,7 +74,7 @@ impl Elsewhere {
 
 /// Deletes exports of the own namespace that are not among the targets; answers what is in the way.
 pub async fn at_home(host: &Api, targets: &[ExportTarget], owner: &Owner<'_>) -> Vec<String> {
-    let query = format!("&labelSelector=app%3Dvcluster%2Crelease%3D{}", owner.name);
+    let query = selected("labelSelector", &format!("app=vcluster,release={}", owner.name));
     let listed = match host.list(&SECRETS, owner.namespace, &query).await {
         Ok(listed) => listed,
         Err(error) => return vec![format!("exported Secrets cannot be listed: {error}")],
@@ -88,7 +89,7 @@ pub async fn at_home(host: &Api, targets: &[ExportTarget], owner: &Owner<'_>) ->
             continue;
         }
         let key = Key::new(owner.namespace, secret.name());
-        if let Err(error) = delete(host, &key, owner).await {
+        if let Err(error) = delete(host, &key, secret.uid()).await {
             let name = secret.name();
             problems.push(format!(
                 "Secret {name} is a login that is no longer asked for, and cannot be taken back: {error}"
@@ -98,13 +99,17 @@ pub async fn at_home(host: &Api, targets: &[ExportTarget], owner: &Owner<'_>) ->
     problems
 }
 
-/// Deletes a Secret, if it is an export of this virtual cluster.
-async fn delete(host: &Api, key: &Key, owner: &Owner<'_>) -> Result<(), ApiError> {
-    let Some(secret) = host.get(&SECRETS, key).await? else { return Ok(()) };
-    if !is_export(&secret, owner) {
-        return Ok(());
+/// Deletes a Secret, if it is there and an export of this virtual cluster.
+async fn take_back(host: &Api, key: &Key, owner: &Owner<'_>) -> Result<(), ApiError> {
+    match host.get(&SECRETS, key).await? {
+        Some(secret) if is_export(&secret, owner) => delete(host, key, secret.uid()).await,
+        _ => Ok(()),
     }
-    match host.delete(&SECRETS, key, secret.uid(), None).await {
+}
+
+/// Deletes the very Secret that was looked at.
+async fn delete(host: &Api, key: &Key, uid: &str) -> Result<(), ApiError> {
+    match host.delete(&SECRETS, key, uid, None).await {
         Ok(_) => {
             tracing::info!(secret = %key, "a kubeconfig that is no longer asked for was deleted");
             Ok(())
@@ -179,7 +184,6 @@ mod tests {
                     let items: Vec<Value> = all.into_iter().chain([plain]).collect();
                     (200, json!({ "metadata": { "resourceVersion": "1" }, "items": items }))
                 }
-                ("GET", "secrets/old") => (200, secret("old", "team-x/my-vc")),
                 ("GET", path) if path.contains("/argocd/") => (200, secret("mine", from)),
                 ("DELETE", path) if path.contains("/argocd/") => {
                     (code, json!({ "kind": "Status" }))
