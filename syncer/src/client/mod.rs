@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::{Request, Uri};
+use http::{HeaderValue, Request, Uri};
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_timeout::TimeoutConnector;
 use hyper_util::client::legacy::{self, connect::HttpConnector};
@@ -26,6 +26,9 @@ use tower::ServiceBuilder;
 use bearer::Bearer;
 use trust::Trust;
 
+/// What API servers call the syncer: in audit logs, and as manager of the fields that it wrote.
+const NAME: HeaderValue =
+    HeaderValue::from_static(concat!("vcluster-syncer/", env!("CARGO_PKG_VERSION")));
 /// How long a server may take to accept a connection, TLS included.
 const CONNECT: Duration = Duration::from_secs(5);
 /// How long what was sent may be without a sign that it arrived.
@@ -143,6 +146,7 @@ impl Access {
         let service = ServiceBuilder::new()
             .map_request(move |mut request: Request<Body>| {
                 aim(request.uri_mut(), &server);
+                request.headers_mut().insert(http::header::USER_AGENT, NAME);
                 if let Some(bearer) = &bearer {
                     request.headers_mut().insert(http::header::AUTHORIZATION, bearer.header());
                 }

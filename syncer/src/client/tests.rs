@@ -24,7 +24,7 @@ async fn serve_once(listener: TcpListener) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn a_request_goes_to_the_server_with_the_token() {
+async fn a_request_goes_to_the_server_with_the_token_and_a_name() {
     let folder = tempfile::tempdir().unwrap();
     let (token, authorities) = (folder.path().join("token"), folder.path().join("ca.crt"));
     std::fs::write(&token, "sesame").unwrap();
@@ -42,6 +42,8 @@ async fn a_request_goes_to_the_server_with_the_token() {
     assert_eq!(seen[0], "get /api/v1/pods?limit=1 http/1.1");
     assert!(seen.contains(&format!("host: {address}")), "{seen:?}");
     assert!(seen.contains(&"authorization: bearer sesame".to_owned()), "{seen:?}");
+    let name = "user-agent: vcluster-syncer/";
+    assert!(seen.iter().any(|line| line.starts_with(name)), "{seen:?}");
 }
 
 #[test]
