@@ -13,7 +13,7 @@ use crate::suite::{Company, Fits, Promise, Setting, kind, processes, sample, wor
 
 pub const PROMISE: Promise = Promise {
     name: "sleep-and-wake-by-a-request",
-    about: "with sleep.auto an unused virtual cluster frees the host by itself, keeps less than 2 MB of memory of its own and less than 7 MB with its program, and a kubectl request wakes it through the Service and through a forwarder that was there before",
+    about: "with sleep.auto an unused virtual cluster frees the host by itself, keeps less than 2 MB of memory of its own and less than 6 MB with its program, and a kubectl request wakes it through the Service and through a forwarder that was there before",
     company: Company::Any,
     fits: Fits::AllBut(&[Setting::EtcdHa], "several-control-planes-sleep-and-wake tries it"),
     run: |world| Box::pin(run(world)),
@@ -21,7 +21,7 @@ pub const PROMISE: Promise = Promise {
 
 /// What a virtual cluster that sleeps may have in memory, in kB. The pages of its program count, though the kernel takes those
 /// back when it needs them, and all virtual clusters of a node share them.
-const MOST: u64 = 7 * 1024;
+const MOST: u64 = 6 * 1024;
 
 /// What of it may be its own, in kB.
 const MOST_OWN: u64 = 2 * 1024;
