@@ -82,6 +82,8 @@ enum Command {
         #[arg(long)]
         all: bool,
     },
+    /// Check what the chart makes against what the host's API server describes (kubeconform)
+    Conform,
     /// Measure: a virtual cluster, a null syncer and the bare host side by side
     Bench(bench::Options),
     /// The benchmark's null syncer
@@ -143,6 +145,7 @@ async fn run(cli: Cli) -> Result<ExitCode> {
         }
         Command::Demo { keep } => return demo::run(bed, keep).await,
         Command::Verify { all } => return verify::run(bed, all).await,
+        Command::Conform => verify::conform(bed).await?,
         Command::Suite(args) => return promises::run(bed, args).await,
         Command::Bench(options) => bench::run(bed, &options).await?,
         Command::NullSyncer(args) => {

@@ -1,6 +1,8 @@
 //! `verify`: every check there is, in the order in which they fail fastest.
 
+mod objects;
 mod report;
+mod schemas;
 mod steps;
 
 use std::process::ExitCode;
@@ -25,6 +27,11 @@ pub async fn run(bed: u8, all: bool) -> Result<ExitCode> {
     Ok(report.close())
 }
 
+/// `conform`: one check by itself, on a host that is up.
+pub async fn conform(bed: u8) -> Result<()> {
+    objects::conform(&TestBed::open(bed)?).await
+}
+
 async fn checks(bed: u8, all: bool, report: &mut Report, started: &mut Option<Outcome>) {
     report.check("format", steps::format()).await;
     report.check("lints (clippy)", steps::clippy()).await;
@@ -40,6 +47,7 @@ async fn checks(bed: u8, all: bool, report: &mut Report, started: &mut Option<Ou
     };
     *started = Some(outcome);
     report.check("chart (helm lint)", steps::helm(&testbed)).await;
+    report.check("what the chart makes (kubeconform)", objects::conform(&testbed)).await;
     report.count("tests", steps::tests(&testbed)).await;
     if all {
         report.count("properties, with many more cases", steps::properties()).await;

@@ -1,4 +1,5 @@
-//! Programs that only promises of the long kind need: built when one asks for them, and cached as the others are.
+//! Programs that no bed needs to run, for checks and for promises of the long kind: built when one asks for them, and
+//! cached as the others are.
 
 use std::path::PathBuf;
 
@@ -29,7 +30,22 @@ const MINIO_RECIPE: Recipe = programs::go(
     &[("github.com/minio/minio", "minio")],
 );
 
+const KUBECONFORM_RECIPE: Recipe = programs::go(
+    "kubeconform",
+    "v0.7.0",
+    "github.com/yannh/kubeconform",
+    &[("github.com/yannh/kubeconform/cmd/kubeconform", "kubeconform")],
+);
+
 impl TestBed {
+    /// kubeconform, which checks objects against schemas; built unless it is in the cache.
+    ///
+    /// # Errors
+    /// When it cannot be built.
+    pub async fn kubeconform(&self) -> Result<PathBuf> {
+        program(&KUBECONFORM_RECIPE, &self.layout, &Progress::new()).await
+    }
+
     /// Builds Litestream, unless it is in the cache, and loads its image into all real nodes.
     ///
     /// # Errors

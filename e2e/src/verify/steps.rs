@@ -133,7 +133,7 @@ async fn with_setting(
 }
 
 /// Runs a command that speaks for itself.
-async fn shown(command: &mut Command) -> Result<()> {
+pub(super) async fn shown(command: &mut Command) -> Result<()> {
     let status = command.status().await.context("cannot start it")?;
     ensure!(status.success(), "it ended with {status}");
     Ok(())
