@@ -45,6 +45,21 @@ impl Authority {
     pub fn sign(&self, names: &[String], addresses: &[IpAddr]) -> Result<Pair> {
         let mut params = CertificateParams::new(names.to_vec())?;
         params.subject_alt_names.extend(addresses.iter().copied().map(SanType::IpAddress));
+        self.signed(params)
+    }
+
+    /// A certificate for a client that Kubernetes knows as `user` of `group`.
+    ///
+    /// # Errors
+    /// When no key can be made.
+    pub fn client(&self, user: &str, group: &str) -> Result<Pair> {
+        let mut params = CertificateParams::default();
+        params.distinguished_name.push(DnType::CommonName, user);
+        params.distinguished_name.push(DnType::OrganizationName, group);
+        self.signed(params)
+    }
+
+    fn signed(&self, mut params: CertificateParams) -> Result<Pair> {
         params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
         params.extended_key_usages =
             vec![ExtendedKeyUsagePurpose::ServerAuth, ExtendedKeyUsagePurpose::ClientAuth];

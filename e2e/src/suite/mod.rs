@@ -25,6 +25,7 @@ pub mod sample;
 pub mod setting;
 pub mod space;
 mod trouble;
+mod upstream;
 pub mod virtual_cluster;
 pub mod world;
 

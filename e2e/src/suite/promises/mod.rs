@@ -48,6 +48,7 @@ mod store;
 mod stores;
 mod streams;
 mod top;
+mod upstream;
 mod volumes;
 mod without_syncer;
 
@@ -80,6 +81,7 @@ pub fn all() -> Vec<Promise> {
         isolation::CENTRAL,
         exports::PROMISE,
         helm::PROMISE,
+        upstream::PROMISE,
         expose::PROMISE,
         nodes::PROMISE,
         top::PROMISE,

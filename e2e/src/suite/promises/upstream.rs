@@ -1,0 +1,104 @@
+//! Whoever comes from the Go vcluster keeps what they have.
+
+use anyhow::{Context as _, Result, ensure};
+use serde_json::{Value, json};
+use vcluster_config::images::KUBERNETES_VERSION;
+
+use crate::suite::home::Home;
+use crate::suite::space::{Space, text};
+use crate::suite::{Company, Fits, Promise, kind, sample, upstream, world::World};
+
+pub const PROMISE: Promise = Promise {
+    name: "what-the-go-vcluster-made-is-looked-after",
+    about: "a release that the Go vcluster made is listed, connected to, paused, resumed with its data, and deleted; what is not its own stays",
+    company: Company::Any,
+    fits: Fits::Default("the release is none of `create`"),
+    run: |world| Box::pin(run(world)),
+};
+
+/// Not part of the release.
+const STRANGER: &str = "stranger";
+
+async fn run(world: World) -> Result<()> {
+    let space = world.host_namespace("upstream").await?;
+    let home = world.home(world.host())?;
+    let name = world.name("old");
+    let host = home.context().await?;
+    space.create(&sample::config_map(STRANGER, json!({ "a": "b" }))).await?;
+    upstream::release(&home, &space, &name).await?;
+    let pod = format!("{name}-0");
+    space.ready(&pod).await?;
+    let row = listed(&home, &space).await?.context("it is not listed")?;
+    ensure!(
+        (text(&row, "/Name"), text(&row, "/Status")) == (name.as_str(), "Running"),
+        "it is listed as {row}"
+    );
+    // The syncer's container is one of Kubernetes here.
+    ensure!(text(&row, "/Version").ends_with(KUBERNETES_VERSION.trim_start_matches('v')), "{row}");
+
+    home.run(&["connect", &name]).await?.succeeds()?;
+    let namespaces = kubectl(&home, &["get", "namespaces"]).await?;
+    ensure!(namespaces.contains("kube-system"), "the namespaces are {namespaces}");
+    kubectl(&home, &["create", "configmap", "kept", "--from-literal=a=b"]).await?;
+
+    home.run(&["pause", &name]).await?.succeeds()?;
+    let pods = space.list(kind::PODS, "").await?;
+    ensure!(pods.is_empty(), "{} pods are left on the host", pods.len());
+    let set = space.get(kind::STATEFUL_SETS, &name).await?;
+    for (mark, value) in [("paused", "true"), ("paused-replicas", "1")] {
+        let have = text(&set, &format!("/metadata/annotations/loft.sh~1{mark}")).to_owned();
+        ensure!(have == value, "loft.sh/{mark} is {have:?}");
+    }
+    let row = listed(&home, &space).await?.context("it is not listed any more")?;
+    ensure!(text(&row, "/Status") == "Paused", "paused, it is listed as {row}");
+
+    home.run(&["resume", &name]).await?.succeeds()?;
+    space.ready(&pod).await?;
+    home.run(&["connect", &name]).await?.succeeds()?;
+    kubectl(&home, &["get", "configmap", "kept"]).await?;
+
+    home.run(&["delete", &name, "-y"]).await?.succeeds()?;
+    ensure!(home.context().await? == host, "the context is {}", home.context().await?);
+    ensure!(home.forwarders().is_empty(), "a forwarder is left");
+    ensure!(listed(&home, &space).await?.is_none(), "it is still listed");
+    only_the_strangers(&space).await
+}
+
+/// The line of `list` for the namespace.
+async fn listed(home: &Home, space: &Space) -> Result<Option<Value>> {
+    let args = ["list", "-n", &space.name, "--output", "json"];
+    let rows: Vec<Value> = serde_json::from_str(&home.run(&args).await?.succeeds()?.stdout)?;
+    ensure!(rows.len() < 2, "there are several: {rows:?}");
+    Ok(rows.into_iter().next())
+}
+
+async fn kubectl(home: &Home, args: &[&str]) -> Result<String> {
+    Ok(home.hear(home.command("kubectl").args(args)).await?.succeeds()?.stdout)
+}
+
+/// Nothing is in the namespace but what was there before, and what every namespace has.
+async fn only_the_strangers(space: &Space) -> Result<()> {
+    let kinds = [
+        kind::STATEFUL_SETS,
+        kind::PODS,
+        kind::CLAIMS,
+        kind::SERVICES,
+        kind::SECRETS,
+        kind::CONFIG_MAPS,
+        kind::SERVICE_ACCOUNTS,
+        kind::ROLES,
+        kind::ROLE_BINDINGS,
+        kind::LEASES,
+    ];
+    let mut left = Vec::new();
+    for kind in kinds {
+        for object in space.list(kind, "").await? {
+            left.push(format!("{} {}", kind.name, text(&object, "/metadata/name")));
+        }
+    }
+    left.sort();
+    let stranger = format!("ConfigMap {STRANGER}");
+    let expected = ["ConfigMap kube-root-ca.crt", stranger.as_str(), "ServiceAccount default"];
+    ensure!(left == expected, "what is left: {left:?}");
+    Ok(())
+}
