@@ -9,6 +9,7 @@ mod buckets;
 mod certificates;
 pub mod cluster;
 mod databases;
+mod etcd_api;
 mod evidence;
 mod fail_over;
 pub mod holds;

@@ -41,6 +41,7 @@ mod scheduler;
 mod secrecy;
 mod services;
 mod shared;
+mod size;
 mod sleep;
 mod sleep_of_several;
 mod stateful;
@@ -122,6 +123,7 @@ pub fn all() -> Vec<Promise> {
         stores::MYSQL,
         replication::CLAIM,
         replication::VOLUME,
+        size::PROMISE,
         sleep_of_several::PROMISE,
         available::ETCD,
         available::DATABASE,
