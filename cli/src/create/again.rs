@@ -6,7 +6,16 @@ pub fn command(typed: &[String], namespace: Option<&str>, context: Option<&str>)
     let chosen = [("-n", namespace), ("--context", context)];
     let chosen = chosen.into_iter().filter_map(|(flag, value)| Some([flag, value?])).flatten();
     let words = std::iter::once("vcluster").chain(typed.iter().map(String::as_str)).chain(chosen);
-    shell_words::join(words)
+    words.map(quoted).collect::<Vec<_>>().join(" ")
+}
+
+/// A word that a shell reads as it is. The crate shell-words would put `--wait=false` in quotes, too.
+fn quoted(word: &str) -> String {
+    let plain = |it: char| it.is_ascii_alphanumeric() || "-_./:=,@%+".contains(it);
+    match !word.is_empty() && word.chars().all(plain) {
+        true => word.to_owned(),
+        false => format!("'{}'", word.replace('\'', r"'\''")),
+    }
 }
 
 #[cfg(test)]
