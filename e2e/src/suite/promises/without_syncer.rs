@@ -3,7 +3,9 @@
 use anyhow::{Result, ensure};
 use rustix::process::Signal;
 use serde_json::json;
+use tokio::net::TcpStream;
 
+use crate::suite::holds::holds;
 use crate::suite::{Company, Fits, Promise, Setting, agreement, kind, sample, world::World};
 
 pub const PROMISE: Promise = Promise {
@@ -22,6 +24,9 @@ async fn run(world: World) -> Result<()> {
     default.rolled_out("deployment/web").await?;
     let address = default.get(kind::SERVICES, "web").await?;
     let address = crate::suite::space::text(&address, "/spec/clusterIP").to_owned();
+    let reached = || async { Ok(TcpStream::connect((address.as_str(), 80)).await.map(drop)?) };
+    // The nodes' proxies are a moment behind.
+    holds("the Service answers", reached).await?;
 
     cluster.signal("syncer", Signal::STOP).await?;
     let frozen = async {
@@ -42,7 +47,7 @@ async fn run(world: World) -> Result<()> {
             .await?;
         default.kubectl(&["delete", "configmap", "meanwhile"]).await?;
         default.kubectl(&["scale", "deployment", "web", "--replicas=1"]).await?;
-        tokio::net::TcpStream::connect((address.as_str(), 80)).await?;
+        reached().await?;
         let later =
             cluster.twins(kind::PODS).await?.iter().any(|pod| pod.to_string().contains("later-"));
         ensure!(!later, "the syncer is not stopped");
