@@ -106,7 +106,11 @@ async fn goes_on(
     version: String,
 ) -> Result<Option<String>, (ApiError, Option<String>)> {
     match shared.goes_on_from(source, &version).await {
-        Ok(reached) => Ok(reached.then_some(version)),
+        Ok(true) => Ok(Some(version)),
+        Ok(false) => {
+            tracing::warn!(kind = %source.kind, version, "the virtual store went back");
+            Ok(None)
+        }
         Err(error) => Err((error, Some(version))),
     }
 }
