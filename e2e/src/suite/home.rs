@@ -120,6 +120,15 @@ impl Home {
         Ok(said)
     }
 
+    /// What `vcluster list` says of a namespace.
+    ///
+    /// # Errors
+    /// When it fails.
+    pub async fn listed(&self, namespace: &str) -> Result<Vec<Value>> {
+        let said = self.run(&["list", "-n", namespace, "--output", "json"]).await?.succeeds()?;
+        Ok(serde_json::from_str(&said.stdout)?)
+    }
+
     /// The current context of the kubeconfig.
     ///
     /// # Errors

@@ -175,6 +175,15 @@ impl VirtualCluster {
         processes::signal(&self.control_plane().await?, container, signal).map(drop)
     }
 
+    /// Its status, as `vcluster list` shows it.
+    ///
+    /// # Errors
+    /// When the command fails.
+    pub async fn status(&self) -> Result<String> {
+        let listed = self.home.listed(&self.host.name).await?;
+        Ok(listed.first().map(|row| text(row, "/Status").to_owned()).unwrap_or_default())
+    }
+
     /// Sets the number of control planes, as an outage would: neither `pause` nor `resume` knows of it.
     ///
     /// # Errors

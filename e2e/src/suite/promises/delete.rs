@@ -108,6 +108,14 @@ pub(super) async fn inventory(space: &Space) -> Result<BTreeSet<String>> {
         .collect())
 }
 
+/// Kind and name of all objects of a namespace but those that every namespace has.
+pub(super) async fn remains(space: &Space) -> Result<Vec<String>> {
+    const OWN: [&str; 2] = ["ConfigMap kube-root-ca.crt", "ServiceAccount default"];
+    let all = inventory(space).await?;
+    let names = all.iter().filter_map(|object| object.rsplit_once(' ')).map(|(name, _uid)| name);
+    Ok(names.filter(|name| !OWN.contains(name)).map(str::to_owned).collect())
+}
+
 /// Objects without a namespace that name the virtual cluster.
 pub(super) async fn outside(world: &World, cluster: &VirtualCluster) -> Result<Vec<String>> {
     let host = &world.host().kubectl;

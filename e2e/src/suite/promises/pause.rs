@@ -53,10 +53,10 @@ async fn run(world: World) -> Result<()> {
         "paused-date is {:?}",
         annotation("paused-date")
     );
-    ensure!(status(&cluster).await? == "Paused", "list says {}", status(&cluster).await?);
+    ensure!(cluster.status().await? == "Paused", "list says {}", cluster.status().await?);
 
     home.run(&["resume", &cluster.name]).await?.succeeds()?;
-    ensure!(status(&cluster).await? == "Running", "list says {}", status(&cluster).await?);
+    ensure!(cluster.status().await? == "Running", "list says {}", cluster.status().await?);
     let set = cluster.host.get(kind::STATEFUL_SETS, &cluster.name).await?;
     ensure!(
         set.pointer("/metadata/annotations/loft.sh~1paused").is_none(),
@@ -77,7 +77,7 @@ async fn run(world: World) -> Result<()> {
     let said = home.run(&["resume", &cluster.name]).await?;
     said.ends_with(3)?.complains(&["couldn't find a paused vcluster"])?;
     ends_in_order(&cluster).await?;
-    ensure!(status(&cluster).await? == "ScaledDown", "list says {}", status(&cluster).await?);
+    ensure!(cluster.status().await? == "ScaledDown", "list says {}", cluster.status().await?);
     let said = home.run(&["connect", &cluster.name, "--timeout", "5s"]).await?;
     ensure!(said.code != Some(0), "connecting to nothing worked: {said}");
     Ok(())
@@ -141,11 +141,4 @@ async fn kept(cluster: &VirtualCluster) -> Result<BTreeMap<String, String>> {
         kept.insert(name, text(&secret, "/metadata/uid").to_owned());
     }
     Ok(kept)
-}
-
-async fn status(cluster: &VirtualCluster) -> Result<String> {
-    let args = ["list", "-n", &cluster.host.name, "--output", "json"];
-    let listed = cluster.home.run(&args).await?.succeeds()?.stdout;
-    let listed: Value = serde_json::from_str(&listed)?;
-    Ok(text(&listed, "/0/Status").to_owned())
 }

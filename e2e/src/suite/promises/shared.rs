@@ -1,11 +1,9 @@
 //! The virtual cluster that promises share, after them: paused, resumed, and in the end deleted.
 
-use std::collections::BTreeSet;
-
 use anyhow::{Result, ensure};
 
 use super::create::looks_as_documented;
-use super::delete::{inventory, outside, volumes};
+use super::delete::{outside, remains, volumes};
 use crate::suite::holds::holds;
 use crate::suite::space::{Space, text};
 use crate::suite::{Company, Fits, Promise, kind, sample, world::World};
@@ -73,11 +71,7 @@ async fn deleted(world: World) -> Result<()> {
     let leave = "--auto-delete-namespace=false";
     let args = ["delete", name, "-n", namespace, "-y", leave];
     cluster.home.run(&args).await?.succeeds()?;
-    // What every namespace has.
-    let own = ["ConfigMap kube-root-ca.crt ", "ServiceAccount default "];
-    let left: BTreeSet<String> = inventory(&cluster.host).await?;
-    let left: Vec<_> =
-        left.iter().filter(|it| !own.iter().any(|start| it.starts_with(start))).collect();
+    let left = remains(&cluster.host).await?;
     ensure!(left.is_empty(), "left behind: {left:?}");
     holds("the volumes are gone", || async {
         let left = volumes(&world, namespace).await?;

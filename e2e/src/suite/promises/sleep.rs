@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, ensure};
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::suite::holds::{holds, holds_within};
 use crate::suite::runner::say;
@@ -93,7 +93,7 @@ async fn asleep(cluster: &VirtualCluster) -> Result<()> {
     })
     .await?;
     ensure!(mark(cluster, "paused-replicas").await? == "1", "it will not know its replicas");
-    ensure!(status(cluster).await? == "Paused", "list says {}", status(cluster).await?);
+    ensure!(cluster.status().await? == "Paused", "list says {}", cluster.status().await?);
     Ok(())
 }
 
@@ -143,11 +143,4 @@ async fn costs_little(cluster: &VirtualCluster) -> Result<()> {
 pub(super) async fn mark(cluster: &VirtualCluster, name: &str) -> Result<String> {
     let set = cluster.host.get(kind::STATEFUL_SETS, &cluster.name).await?;
     Ok(text(&set, &format!("/metadata/annotations/loft.sh~1{name}")).to_owned())
-}
-
-pub(super) async fn status(cluster: &VirtualCluster) -> Result<String> {
-    let args = ["list", "-n", &cluster.host.name, "--output", "json"];
-    let listed = cluster.home.run(&args).await?.succeeds()?.stdout;
-    let listed: Value = serde_json::from_str(&listed)?;
-    Ok(text(&listed, "/0/Status").to_owned())
 }

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result, ensure};
 use serde_json::{Value, json};
 
-use super::sleep::{awake, mark, status};
+use super::sleep::{awake, mark};
 use crate::suite::holds::{holds, holds_within};
 use crate::suite::runner::say;
 use crate::suite::space::text;
@@ -96,7 +96,7 @@ async fn asleep(cluster: &VirtualCluster) -> Result<()> {
         let noted = text(&set, "/metadata/annotations/loft.sh~1paused-replicas");
         ensure!(noted == REPLICAS.to_string(), "{workload} will have {noted:?} replicas");
     }
-    ensure!(status(cluster).await? == "Paused", "list says {}", status(cluster).await?);
+    ensure!(cluster.status().await? == "Paused", "list says {}", cluster.status().await?);
     Ok(())
 }
 

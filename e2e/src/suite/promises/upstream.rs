@@ -4,6 +4,7 @@ use anyhow::{Context as _, Result, ensure};
 use serde_json::{Value, json};
 use vcluster_config::images::KUBERNETES_VERSION;
 
+use super::delete::remains;
 use crate::suite::home::Home;
 use crate::suite::space::{Space, text};
 use crate::suite::{Company, Fits, Promise, kind, sample, upstream, world::World};
@@ -61,44 +62,18 @@ async fn run(world: World) -> Result<()> {
     ensure!(home.context().await? == host, "the context is {}", home.context().await?);
     ensure!(home.forwarders().is_empty(), "a forwarder is left");
     ensure!(listed(&home, &space).await?.is_none(), "it is still listed");
-    only_the_strangers(&space).await
+    let left = remains(&space).await?;
+    ensure!(left == [format!("ConfigMap {STRANGER}")], "what is left: {left:?}");
+    Ok(())
 }
 
 /// The line of `list` for the namespace.
 async fn listed(home: &Home, space: &Space) -> Result<Option<Value>> {
-    let args = ["list", "-n", &space.name, "--output", "json"];
-    let rows: Vec<Value> = serde_json::from_str(&home.run(&args).await?.succeeds()?.stdout)?;
+    let rows = home.listed(&space.name).await?;
     ensure!(rows.len() < 2, "there are several: {rows:?}");
     Ok(rows.into_iter().next())
 }
 
 async fn kubectl(home: &Home, args: &[&str]) -> Result<String> {
     Ok(home.hear(home.command("kubectl").args(args)).await?.succeeds()?.stdout)
-}
-
-/// Nothing is in the namespace but what was there before, and what every namespace has.
-async fn only_the_strangers(space: &Space) -> Result<()> {
-    let kinds = [
-        kind::STATEFUL_SETS,
-        kind::PODS,
-        kind::CLAIMS,
-        kind::SERVICES,
-        kind::SECRETS,
-        kind::CONFIG_MAPS,
-        kind::SERVICE_ACCOUNTS,
-        kind::ROLES,
-        kind::ROLE_BINDINGS,
-        kind::LEASES,
-    ];
-    let mut left = Vec::new();
-    for kind in kinds {
-        for object in space.list(kind, "").await? {
-            left.push(format!("{} {}", kind.name, text(&object, "/metadata/name")));
-        }
-    }
-    left.sort();
-    let stranger = format!("ConfigMap {STRANGER}");
-    let expected = ["ConfigMap kube-root-ca.crt", stranger.as_str(), "ServiceAccount default"];
-    ensure!(left == expected, "what is left: {left:?}");
-    Ok(())
 }
