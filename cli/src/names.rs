@@ -54,6 +54,9 @@ pub const STORE_DECISION: &str = "vcluster.loft.sh/store-decision";
 /// Annotation on host Service `NAME`: when someone asked for new certificates.
 pub const CERTIFICATES_ASKED: &str = "vcluster.loft.sh/certificates-asked";
 
+/// Annotation on a StatefulSet whose pods are ready before CoreDNS is: `awaited` by whoever wants to use the cluster.
+pub const DNS: &str = "vcluster.loft.sh/dns";
+
 /// Annotation on a Secret with a virtual cluster's kubeconfig: whose it is, as `NAMESPACE/NAME`.
 pub const EXPORTED_FROM: &str = "vcluster.loft.sh/exported-from";
 
@@ -82,6 +85,11 @@ pub fn selector(name: &str) -> String {
 /// The same, including the parts of a control plane in several pods.
 pub fn selector_of_all_parts(name: &str) -> String {
     format!("app in ({}),release={name}", APPS.join(","))
+}
+
+/// Label selector for the host pods of CoreDNS inside.
+pub fn selector_of_dns(name: &str) -> String {
+    format!("{MANAGED_BY}={name},k8s-app=vcluster-kube-dns")
 }
 
 /// Label selector for the pod that holds the door of one virtual cluster.

@@ -31,7 +31,7 @@ const SETTLED: Duration = Duration::from_millis(400);
 pub enum Need {
     /// The Secret with the kubeconfig.
     Credentials,
-    /// A control-plane pod whose containers are all ready, and that Secret.
+    /// A control-plane pod whose containers are all ready, that Secret, and DNS inside.
     Ready,
 }
 
@@ -231,8 +231,10 @@ async fn follow(host: Host, name: String, namespace: String, sender: watch::Send
     let secret = watcher::Config::default()
         .fields(&format!("metadata.name={}", names::kubeconfig_secret(&name)));
     let warnings = watcher::Config::default().fields("type=Warning");
+    let dns = watcher::Config::default().labels(&names::selector_of_dns(&name));
     let mut all = futures::stream::select_all([
-        news(watcher(pods, all_parts).default_backoff(), Seen::pod),
+        news(watcher(pods.clone(), all_parts).default_backoff(), Seen::pod),
+        news(watcher(pods, dns).default_backoff(), Seen::dns_pod),
         news(watcher(secrets, secret).default_backoff(), Seen::secret),
         news(watcher(sets, set).default_backoff(), Seen::set),
         news(watcher(events, warnings).default_backoff(), move |seen, event| {

@@ -48,8 +48,13 @@ pub fn assess(seen: &Seen, need: Need, generation: i64) -> Assessment {
         set.observed >= set.generation.max(generation)
             && pods.iter().filter(|pod| is_main(pod)).all(|pod| is_of(pod, &set.revision))
     });
-    if credentials && (need == Need::Credentials || (ready_main && rolled_out)) {
+    let dns =
+        seen.set.as_ref().is_none_or(|set| !set.dns_is_awaited) || seen.dns.values().any(is_ready);
+    if credentials && (need == Need::Credentials || (ready_main && rolled_out && dns)) {
         return Assessment { ready: true, ..Assessment::default() };
+    }
+    if credentials && ready_main && rolled_out {
+        return note("waiting for CoreDNS inside".into());
     }
     let worst =
         pods.iter().filter(|pod| !is_ready(pod)).map(|pod| of_pod(pod, seen)).max_by_key(rank);

@@ -9,12 +9,15 @@ use kube::runtime::watcher;
 use serde_json::Value;
 
 use crate::connect::kubeconfig_of_secret;
+use crate::names;
 
 /// State of a control plane as far as it is known.
 #[derive(Clone, Debug, Default)]
 pub struct Seen {
     /// Pods by name.
     pub pods: BTreeMap<String, Pod>,
+    /// Host pods of CoreDNS inside, by name.
+    pub dns: BTreeMap<String, Pod>,
     /// The kubeconfig, once the Secret holds one.
     pub kubeconfig: Option<Value>,
     /// The latest warning about each object.
@@ -38,6 +41,8 @@ pub struct Rollout {
     pub observed: i64,
     /// Label `controller-revision-hash` of pods of the newest version.
     pub revision: String,
+    /// The pods are ready before CoreDNS is.
+    pub dns_is_awaited: bool,
 }
 
 /// A warning event.
@@ -51,17 +56,13 @@ pub struct Warning {
 
 impl Seen {
     pub fn pod(&mut self, event: watcher::Event<Pod>) {
-        match event {
-            watcher::Event::Init => self.pods.clear(),
-            watcher::Event::InitApply(pod) | watcher::Event::Apply(pod) => {
-                self.pods.insert(pod.name_any(), pod);
-            }
-            watcher::Event::Delete(pod) => {
-                self.pods.remove(&pod.name_any());
-            }
-            watcher::Event::InitDone => self.pods_listed = true,
-        }
+        self.pods_listed |= matches!(event, watcher::Event::InitDone);
+        take_in(&mut self.pods, event);
         self.denied = None;
+    }
+
+    pub fn dns_pod(&mut self, event: watcher::Event<Pod>) {
+        take_in(&mut self.dns, event);
     }
 
     pub fn secret(&mut self, event: watcher::Event<Secret>) {
@@ -77,11 +78,13 @@ impl Seen {
     pub fn set(&mut self, event: watcher::Event<StatefulSet>) {
         match event {
             watcher::Event::InitApply(set) | watcher::Event::Apply(set) => {
+                let dns_is_awaited = set.annotations().contains_key(names::DNS);
                 let status = set.status.unwrap_or_default();
                 self.set = Some(Rollout {
                     generation: set.metadata.generation.unwrap_or_default(),
                     observed: status.observed_generation.unwrap_or_default(),
                     revision: status.update_revision.unwrap_or_default(),
+                    dns_is_awaited,
                 });
             }
             watcher::Event::Init | watcher::Event::Delete(_) => self.set = None,
@@ -128,5 +131,18 @@ impl Seen {
             };
             self.warnings.insert(object, warning);
         }
+    }
+}
+
+fn take_in(pods: &mut BTreeMap<String, Pod>, event: watcher::Event<Pod>) {
+    match event {
+        watcher::Event::Init => pods.clear(),
+        watcher::Event::InitApply(pod) | watcher::Event::Apply(pod) => {
+            pods.insert(pod.name_any(), pod);
+        }
+        watcher::Event::Delete(pod) => {
+            pods.remove(&pod.name_any());
+        }
+        watcher::Event::InitDone => {}
     }
 }

@@ -6,11 +6,13 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use serde::Serialize;
+use tokio::sync::Notify;
 
 /// The checks of this process. Clones share them.
 #[derive(Clone, Default)]
 pub struct Health {
     checks: Arc<Mutex<BTreeMap<&'static str, Entry>>>,
+    changed: Arc<Notify>,
 }
 
 /// What a failing check means.
@@ -66,6 +68,23 @@ impl Health {
         Report { ok, ..self.ready() }
     }
 
+    /// What `report` says as soon as it passes, or at the end of `hold`. A kubelet asks once a second at most; held, its
+    /// question is there when the answer comes.
+    pub async fn held(&self, hold: Duration, report: impl Fn(&Health) -> Report) -> Report {
+        let passes = async {
+            loop {
+                let changed = self.changed.notified();
+                let report = report(self);
+                if report.ok {
+                    return report;
+                }
+                changed.await;
+            }
+        };
+        let passed = tokio::time::timeout(hold, passes).await;
+        passed.unwrap_or_else(|_still_failing| report(self))
+    }
+
     fn report(&self, wanted: impl Fn(Gate) -> bool) -> Report {
         let checks: Vec<Line> = self
             .lock()
@@ -110,6 +129,7 @@ impl Check {
         if let Some(entry) = self.health.lock().get_mut(self.name) {
             entry.settled = true;
         }
+        self.health.changed.notify_waiters();
     }
 
     fn put(&self, failing: Option<String>) {
@@ -119,6 +139,8 @@ impl Check {
             entry.since = Instant::now();
         }
         entry.failing = failing;
+        drop(checks);
+        self.health.changed.notify_waiters();
     }
 }
 
@@ -195,6 +217,23 @@ mod tests {
         health.register("store", Gate::Ready).ok();
         assert!(health.ready().ok);
     }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_held_answer_comes_when_the_checks_pass_or_its_time_is_up() {
+        let health = Health::default();
+        let api = health.register("virtual-api", Gate::Ready);
+        let hold = Duration::from_millis(900);
+        assert!(!health.held(hold, Health::ready).await.ok);
+        let asked = tokio::time::Instant::now();
+        let passing = async {
+            tokio::time::sleep(hold / 3).await;
+            api.ok();
+        };
+        let (report, ()) = tokio::join!(health.held(hold, Health::ready), passing);
+        assert!(report.ok);
+        assert_eq!(asked.elapsed(), hold / 3);
+    }
+
     #[test]
     fn who_has_started_stays_so_and_a_verdict_is_an_end_of_starting() {
         let health = Health::default();

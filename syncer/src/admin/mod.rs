@@ -108,6 +108,10 @@ mod tests {
         let ready = ask(port, &get("/readyz?format=json")).await;
         assert!(ready.starts_with("HTTP/1.1 200 ") && ready.contains(r#""ok":true"#), "{ready}");
 
+        let held = ask(port, &get("/readyz?hold=9000&format=json")).await;
+        assert!(held.starts_with("HTTP/1.1 200 ") && held.contains(r#""ok":true"#), "{held}");
+        assert!(ask(port, &get("/readyz?hold=1s")).await.starts_with("HTTP/1.1 400 "));
+
         let metrics = ask(port, &get("/metrics")).await;
         assert!(metrics.contains("vcluster_sync_plans_total"), "{metrics}");
         assert!(metrics.contains("process_resident_memory_bytes"), "{metrics}");

@@ -1,17 +1,21 @@
 //! One request to the admin port.
 
+use std::borrow::Cow;
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderValue, Method, Request, Response, StatusCode, header};
 use http_body_util::{BodyExt as _, Full, Limited};
 use hyper::body::Incoming;
 
-use super::{Admin, Report};
+use super::{Admin, Health, Report};
 use crate::plain_http::Answer;
 
 /// A list of log directives is short.
 const BODY_LIMIT: usize = 4096;
+/// Longer than this no answer is held.
+const LONGEST_HOLD: Duration = Duration::from_secs(10);
 
 const TEXT: &str = "text/plain; charset=utf-8";
 const JSON: &str = "application/json";
@@ -23,8 +27,8 @@ pub(super) async fn answer(admin: &Admin, peer: SocketAddr, request: Request<Inc
     let local = peer.ip().to_canonical().is_loopback();
     match (path.as_str(), request.method()) {
         ("/livez", &Method::GET) => report(&request, &admin.health.live()),
-        ("/readyz", &Method::GET) => report(&request, &admin.health.ready()),
-        ("/startedz", &Method::GET) => report(&request, &admin.health.started()),
+        ("/readyz", &Method::GET) => held(admin, &request, Health::ready).await,
+        ("/startedz", &Method::GET) => held(admin, &request, Health::started).await,
         ("/metrics", &Method::GET) => metrics(admin),
         ("/debug/state" | "/log-level", _) if !local => text(
             StatusCode::FORBIDDEN,
@@ -48,9 +52,31 @@ pub(super) async fn answer(admin: &Admin, peer: SocketAddr, request: Request<Inc
     }
 }
 
+/// Answers when the checks pass, or after as many milliseconds as `?hold=` says.
+async fn held(
+    admin: &Admin,
+    request: &Request<Incoming>,
+    checks: impl Fn(&Health) -> Report,
+) -> Answer {
+    let hold = match asked_for(request, "hold").map(|hold| hold.parse()) {
+        None => Duration::ZERO,
+        Some(Ok(millis)) => Duration::from_millis(millis).min(LONGEST_HOLD),
+        Some(Err(_)) => {
+            return text(StatusCode::BAD_REQUEST, "hold= takes milliseconds, such as hold=900\n");
+        }
+    };
+    report(request, &admin.health.held(hold, checks).await)
+}
+
+/// The value of one member of the query.
+fn asked_for<'a>(request: &'a Request<Incoming>, name: &str) -> Option<Cow<'a, str>> {
+    let query = request.uri().query().unwrap_or_default();
+    form_urlencoded::parse(query.as_bytes()).find_map(|(key, value)| (key == name).then_some(value))
+}
+
 fn report(request: &Request<Incoming>, report: &Report) -> Answer {
     let status = if report.ok { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
-    if request.uri().query() == Some("format=json") {
+    if asked_for(request, "format").as_deref() == Some("json") {
         return match serde_json::to_string(report) {
             Ok(json) => respond(status, JSON, json),
             Err(error) => text(StatusCode::INTERNAL_SERVER_ERROR, format!("{error}\n")),

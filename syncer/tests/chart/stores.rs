@@ -251,13 +251,18 @@ fn several_control_planes_take_turns_and_spread() {
     let rules = one(&objects, "Role", "vc-my-vc")["rules"].as_array().unwrap();
     assert!(rules.iter().any(|rule| rule["resources"] == json!(["leases"])));
     let ready = &container(&objects, "syncer")["readinessProbe"]["httpGet"]["path"];
-    assert_eq!(ready, "/startedz", "the API is reached whatever becomes of the syncer");
+    assert_eq!(ready, "/startedz?hold=900", "the API is reached whatever becomes of the syncer");
+    let dns_of = |set: &Value| set["metadata"]["annotations"]["vcluster.loft.sh/dns"].clone();
+    assert_eq!(dns_of(set), "awaited", "ready pods say nothing about CoreDNS");
 
     let budget = one(&objects, "PodDisruptionBudget", "my-vc");
     assert_eq!(budget["spec"]["maxUnavailable"], 1);
     assert_eq!(budget["spec"]["selector"]["matchLabels"], set["spec"]["selector"]["matchLabels"]);
     values["controlPlane"]["advanced"] = json!({ "podDisruptionBudget": { "enabled": false } });
-    assert!(find(&render(&values), "PodDisruptionBudget", "my-vc").is_none());
+    values["controlPlane"]["coredns"] = json!({ "enabled": false });
+    let objects = render(&values);
+    assert!(find(&objects, "PodDisruptionBudget", "my-vc").is_none());
+    assert_eq!(dns_of(one(&objects, "StatefulSet", "my-vc")), Value::Null);
 }
 
 #[test]
@@ -268,7 +273,7 @@ fn one_control_plane_takes_no_turns() {
     assert!(spec["template"]["spec"].get("topologySpreadConstraints").is_none());
     assert!(find(&objects, "PodDisruptionBudget", "my-vc").is_none(), "it would block drains");
     let ready = &container(&objects, "syncer")["readinessProbe"]["httpGet"]["path"];
-    assert_eq!(ready, "/readyz");
+    assert_eq!(ready, "/readyz?hold=900");
     let rules = one(&objects, "Role", "vc-my-vc")["rules"].as_array().unwrap();
     assert!(!rules.iter().any(|rule| rule["resources"] == json!(["leases"])));
 }

@@ -48,9 +48,10 @@
     timeoutSeconds: 5
     failureThreshold: 6
   # Of several pods each is for its API server's sake: they are reached as long as that is ready, whatever becomes of the
-  # syncer after it has started. One pod is reached anyway.
+  # syncer after it has started. One pod is reached anyway. An answer that would be no is held until just before the next
+  # question: whoever waits for the pod does not wait for the kubelet.
   readinessProbe:
-    httpGet: { path: {{ gt (int .Values.controlPlane.statefulSet.highAvailability.replicas) 1 | ternary "/startedz" "/readyz" }}, port: metrics }
+    httpGet: { path: "{{ gt (int .Values.controlPlane.statefulSet.highAvailability.replicas) 1 | ternary "/startedz" "/readyz" }}?hold=900", port: metrics }
     periodSeconds: 1
     timeoutSeconds: 3
     failureThreshold: 5
@@ -61,4 +62,9 @@
     {{- with include "vcluster.mounts.extra" . }}
     {{- . | nindent 4 }}
     {{- end }}
+{{- end -}}
+
+{{/* "true" when pods are ready before CoreDNS is: with several its pod needs ready ones. The CLI then looks at it itself. */}}
+{{- define "vcluster.dnsIsAwaited" -}}
+{{- if and .Values.controlPlane.coredns.enabled (gt (int .Values.controlPlane.statefulSet.highAvailability.replicas) 1) }}true{{ end -}}
 {{- end -}}

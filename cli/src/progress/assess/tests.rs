@@ -141,6 +141,22 @@ fn readiness_needs_credentials_and_maybe_the_pod() {
     assert_eq!(without.note, "waiting for the credentials");
 }
 
+fn rollout(generation: i64, observed: i64, revision: &str) -> Rollout {
+    Rollout { generation, observed, revision: revision.into(), dns_is_awaited: false }
+}
+
+#[test]
+fn several_control_planes_are_ready_before_dns_is_and_that_is_waited_for() {
+    let ready =
+        json!({ "phase": "Running", "conditions": [{ "type": "Ready", "status": "True" }] });
+    let mut state = seen(&[ready], &[], true);
+    state.set = Some(Rollout { dns_is_awaited: true, ..rollout(1, 1, "new") });
+    assert_eq!(assess(&state, Need::Ready, 0).note, "waiting for CoreDNS inside");
+    assert!(assess(&state, Need::Credentials, 0).ready);
+    state.dns = state.pods.clone();
+    assert!(assess(&state, Need::Ready, 0).ready);
+}
+
 #[test]
 fn a_pod_of_an_older_version_is_not_waited_for_long_but_does_not_count() {
     let ready =
@@ -151,7 +167,7 @@ fn a_pod_of_an_older_version_is_not_waited_for_long_but_does_not_count() {
     for (generation, observed, revision, is_ready) in
         [(1, 1, "old", true), (2, 1, "old", false), (2, 2, "new", false), (1, 1, "new", false)]
     {
-        state.set = Some(Rollout { generation, observed, revision: revision.into() });
+        state.set = Some(rollout(generation, observed, revision));
         assert_eq!(
             assess(&state, Need::Ready, 0).ready,
             is_ready,
@@ -159,7 +175,7 @@ fn a_pod_of_an_older_version_is_not_waited_for_long_but_does_not_count() {
         );
     }
     // The watch may lag behind a change that was just made.
-    state.set = Some(Rollout { generation: 1, observed: 1, revision: "old".into() });
+    state.set = Some(rollout(1, 1, "old"));
     assert_eq!(assess(&state, Need::Ready, 2).note, "waiting for the new version of the pod");
 }
 
