@@ -27,9 +27,9 @@ pub struct Suite {
     /// Try the smoke set only
     #[arg(long)]
     smoke: bool,
-    /// How many at a time
-    #[arg(long, default_value_t = 3)]
-    jobs: usize,
+    /// How many at a time; by default as many as two cores carry in the setting
+    #[arg(long)]
+    jobs: Option<usize>,
     /// Compile the syncer quickly, without optimization
     #[arg(long)]
     dev: bool,
@@ -45,7 +45,7 @@ pub async fn run(bed: u8, args: Suite) -> Result<ExitCode> {
         long: args.all,
         setting: args.setting,
         smoke: args.smoke,
-        jobs: args.jobs,
+        jobs: args.jobs.unwrap_or(args.setting.jobs()),
     };
     if args.list {
         list(&selection);

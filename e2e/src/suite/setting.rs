@@ -38,6 +38,11 @@ impl Setting {
         if self == Self::EtcdHa { REPLICAS } else { 1 }
     }
 
+    /// How many promises two cores carry at a time: each has a virtual cluster or two.
+    pub fn jobs(self) -> usize {
+        if self.replicas() > 1 { 1 } else { 3 }
+    }
+
     /// How many claims its store has.
     pub fn claims(self) -> usize {
         match self {

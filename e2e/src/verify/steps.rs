@@ -16,8 +16,6 @@ use crate::demo::Demo;
 
 /// Not a dependency of anything: only what checks the workflows.
 const ACTIONLINT: &str = "github.com/rhysd/actionlint/cmd/actionlint@v1.7.9";
-/// Promises that are tried at the same time.
-const JOBS: usize = 3;
 /// Cases for each property with `--all`; the libraries' own default is 256.
 const MANY_CASES: &str = "20000";
 
@@ -161,7 +159,7 @@ async fn counted(cargo: &mut Command) -> Result<Tally> {
 /// All with the default, and as much of it with another setting as there is time for.
 fn selection(all: bool, setting: Setting) -> Selection {
     let smoke = setting != Setting::Sqlite && !all;
-    Selection { words: Vec::new(), long: all, setting, smoke, jobs: JOBS }
+    Selection { words: Vec::new(), long: all, setting, smoke, jobs: setting.jobs() }
 }
 
 /// `test result: ok. 12 passed; 0 failed; ...`
