@@ -1,5 +1,7 @@
 //! Labels and annotations on their way to the host (`vcluster.loft.sh/...` is upstream's vocabulary since v0.21).
 
+use std::borrow::Cow;
+
 use crate::names::{safe_concat, short_hash};
 
 /// Prefix of every label and annotation of ours. A tenant's keys under it never reach the host.
@@ -50,11 +52,11 @@ pub const OWNER_SET_KIND: &str = "vcluster.loft.sh/owner-set-kind";
 pub const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
 
 /// The label key on the host for a virtual label key: itself, but hashed where it would steer what is not the tenant's.
-pub fn host_label_key(key: &str, vcluster: &str) -> String {
+pub fn host_label_key<'a>(key: &'a str, vcluster: &str) -> Cow<'a, str> {
     if key == RELEASE || key.starts_with(PREFIX) {
-        hashed_label_key(key, vcluster)
+        hashed_label_key(key, vcluster).into()
     } else {
-        key.to_owned()
+        key.into()
     }
 }
 

@@ -1,16 +1,14 @@
 //! The metadata of host objects: made from a virtual object, and read back to tell whose a host object is.
 
+mod wanted;
+
 use serde_json::{Map, Value, json};
 
-use crate::labels::{self, annotation_passes, host_label_key};
-use crate::object::members;
-use crate::resource::{CONFIG_MAPS, SECRETS};
+use crate::labels::{self, annotation_passes};
 use crate::{Host, Key, Object, Resource, Settings, Virtual};
 
-/// The label by which Helm finds its releases, among secrets and config maps of any name. A tenant's own would pass for
-/// a release of the virtual cluster's: `helm uninstall` on the host would delete what it lists.
-const HELM_RELEASE: (&str, &str) = ("owner", "helm");
-const HELM_KEEPS_RELEASES_IN: [&Resource; 2] = [&CONFIG_MAPS, &SECRETS];
+use wanted::joined_keys;
+pub use wanted::{Texts, Wanted};
 
 /// Makes the host object's `metadata` from its virtual twin's: name, marks, owner, labels and annotations.
 ///
@@ -22,95 +20,12 @@ pub fn to_host(
     host: &Host<Key>,
     settings: &Settings,
 ) -> Value {
-    let mut host_labels = Map::new();
-    for (key, value) in virt.labels() {
-        let looks_like_a_release =
-            (key, value) == HELM_RELEASE && HELM_KEEPS_RELEASES_IN.contains(&kind);
-        let key = match looks_like_a_release {
-            true => labels::hashed_label_key(key, &settings.name),
-            false => host_label_key(key, &settings.name),
-        };
-        host_labels.insert(key, value.into());
-    }
-    let mut annotations = Map::new();
-    for (key, value) in virt.annotations().filter(|(key, _)| annotation_passes(key)) {
-        annotations.insert(key.to_owned(), value.into());
-    }
-    let owned_labels = joined_keys(&host_labels);
-    let owned_annotations = joined_keys(&annotations);
-    host_labels.insert(labels::MANAGED_BY.into(), settings.name.clone().into());
-    if !virt.namespace().is_empty() {
-        host_labels.insert(labels::NAMESPACE.into(), virt.namespace().into());
-        annotations.insert(labels::OBJECT_NAMESPACE.into(), virt.namespace().into());
-    }
-    for (key, value) in [
-        (labels::OBJECT_NAME, virt.name()),
-        (labels::OBJECT_UID, virt.uid()),
-        (labels::OBJECT_KIND, &kind.gvk()),
-        (labels::OBJECT_HOST_NAME, host.name()),
-        (labels::OBJECT_HOST_NAMESPACE, host.namespace()),
-        (labels::OBJECT_VERSION, virt.resource_version()),
-        (labels::MANAGED_LABELS, &owned_labels),
-        (labels::MANAGED_ANNOTATIONS, &owned_annotations),
-    ] {
-        if !value.is_empty() {
-            annotations.insert(key.into(), value.into());
-        }
-    }
-    let mut metadata = json!({
-        "name": host.name(),
-        "labels": host_labels,
-        "annotations": annotations,
-    });
-    if !host.namespace().is_empty() {
-        members(&mut metadata).insert("namespace".into(), host.namespace().into());
-    }
-    if !settings.owner_uid.is_empty() {
-        let owner = json!({"apiVersion": "v1", "kind": "Service", "name": settings.name, "uid": settings.owner_uid});
-        members(&mut metadata).insert("ownerReferences".into(), json!([owner]));
-    }
-    metadata
+    Wanted::on_host(virt, kind, host, settings).into_metadata(host, settings)
 }
 
-/// The `metadata` part of a merge patch that brings an object's labels and annotations to what they should be.
-///
-/// `wanted` is what [`to_host`] or [`from_host`] made (kinds may have added to it). Keys that others set stay; keys that we
-/// once set, by the lists in [`labels::MANAGED_LABELS`] and [`labels::MANAGED_ANNOTATIONS`], go when they are no
-/// longer wanted. What is fixed at creation ([`labels::OBJECT_VERSION`]) is not touched.
+/// [`Wanted::patch`] for metadata that [`to_host`] or [`from_host`] made, and that its kind may have added to.
 pub fn patch(have: &Object, wanted: &Value) -> Option<Value> {
-    let wanted = Object::new(json!({ "metadata": wanted }));
-    let mut changed = Map::new();
-    for (field, list) in
-        [("labels", labels::MANAGED_LABELS), ("annotations", labels::MANAGED_ANNOTATIONS)]
-    {
-        let mut changes = Map::new();
-        let ours_before = have.annotation(list).unwrap_or_default().lines();
-        for key in ours_before.filter(|key| wanted.at(&["metadata", field, key]).is_none()) {
-            if have.at(&["metadata", field, key]).is_some() {
-                changes.insert(key.to_owned(), Value::Null);
-            }
-        }
-        for (key, value) in wanted
-            .strings_at(&["metadata", field])
-            .filter(|(key, _)| *key != labels::OBJECT_VERSION)
-        {
-            if have.str_at(&["metadata", field, key]) != Some(value) {
-                changes.insert(key.to_owned(), value.into());
-            }
-        }
-        if field == "annotations" {
-            // An empty list is not written, so a list that became empty is taken away.
-            for list in [labels::MANAGED_LABELS, labels::MANAGED_ANNOTATIONS] {
-                if wanted.annotation(list).is_none() && have.annotation(list).is_some() {
-                    changes.insert(list.to_owned(), Value::Null);
-                }
-            }
-        }
-        if !changes.is_empty() {
-            changed.insert(field.to_owned(), Value::Object(changes));
-        }
-    }
-    (!changed.is_empty()).then_some(Value::Object(changed))
+    Wanted::in_document(wanted).patch(have)
 }
 
 /// Makes the metadata of a virtual object that shows one of the host's: its labels, and its annotations if `annotated`.
@@ -124,7 +39,8 @@ pub fn from_host(original: &Host<Object>, annotated: bool) -> Value {
     if annotated {
         annotations.extend(original.annotations().filter_map(plain));
     }
-    let (owned_labels, owned_annotations) = (joined_keys(&labels), joined_keys(&annotations));
+    let (owned_labels, owned_annotations) =
+        (joined_keys(labels.keys()), joined_keys(annotations.keys()));
     let name = match original.namespace() {
         "" => original.name().to_owned(),
         namespace => format!("{namespace}/{}", original.name()),
@@ -173,13 +89,10 @@ pub fn owner(host: &Host<Object>, settings: &Settings) -> Option<Owner> {
     })
 }
 
-fn joined_keys(map: &Map<String, Value>) -> String {
-    map.keys().map(String::as_str).collect::<Vec<_>>().join("\n")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::resource::CONFIG_MAPS;
 
     fn virt(labels: Value, annotations: Value) -> Virtual<Object> {
         Virtual(Object::new(json!({"metadata": {

@@ -52,7 +52,11 @@ pub fn safe_concat(parts: &[&str]) -> String {
 
 /// The first ten hex digits of a text's SHA-256.
 pub fn short_hash(text: &str) -> String {
-    hex(&Sha256::digest(text.as_bytes())).chars().take(10).collect()
+    let digest = Sha256::digest(text.as_bytes());
+    let digits = digest.iter().take(5).flat_map(|byte| [byte >> 4, byte & 15]);
+    let mut hash = String::with_capacity(10);
+    hash.extend(digits.filter_map(|digit| char::from_digit(digit.into(), 16)));
+    hash
 }
 
 fn joined(parts: &[&str], fields: &[&str]) -> String {
@@ -72,11 +76,6 @@ fn is_ambiguous(field: &str) -> bool {
 fn cut(shown: &str, hashed: &str) -> String {
     let kept: String = shown.chars().take(KEPT).collect();
     format!("{kept}-{}", short_hash(hashed)).replace(".-", "-")
-}
-
-fn hex(bytes: &[u8]) -> String {
-    let digits = bytes.iter().flat_map(|byte| [byte >> 4, byte & 15]);
-    digits.filter_map(|digit| char::from_digit(digit.into(), 16)).collect()
 }
 
 #[cfg(test)]

@@ -11,7 +11,8 @@ use crate::{Object, Settings};
 ///
 /// An absent selector selects nothing and stays absent: callers pass only what is there.
 pub fn label_selector(selector: &Value, settings: &Settings) -> Value {
-    let mut translated = keys_translated(selector, |key| host_label_key(key, &settings.name));
+    let mut translated =
+        keys_translated(selector, |key| host_label_key(key, &settings.name).into_owned());
     match_label(&mut translated, labels::MANAGED_BY, &settings.name);
     translated
 }
@@ -26,7 +27,8 @@ pub fn namespace_selector(selector: &Value, settings: &Settings) -> Value {
 pub fn equality_selector(selector: &Value, namespace: &str, settings: &Settings) -> Value {
     let mut translated = json!({});
     for (key, value) in selector.as_object().into_iter().flatten() {
-        members(&mut translated).insert(host_label_key(key, &settings.name), value.clone());
+        members(&mut translated)
+            .insert(host_label_key(key, &settings.name).into_owned(), value.clone());
     }
     members(&mut translated).insert(labels::MANAGED_BY.into(), settings.name.clone().into());
     members(&mut translated).insert(labels::NAMESPACE.into(), namespace.into());
@@ -129,7 +131,7 @@ mod tests {
             "matchLabels": {"app": "web", "release": "a"},
             "matchExpressions": [{"key": "release", "operator": "In", "values": ["a"]}],
         });
-        let hashed = host_label_key("release", "my-vc");
+        let hashed = host_label_key("release", "my-vc").into_owned();
         let got = label_selector(&selector, &Settings::example());
         assert_eq!(got["matchLabels"]["app"], "web");
         assert_eq!(got["matchLabels"][&hashed], "a");

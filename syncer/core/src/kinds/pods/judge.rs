@@ -4,6 +4,8 @@
 //! nothing is refused that a host would admit and that means the same there (design D11), unless the virtual cluster's
 //! owner chose a Pod Security Standard ([`crate::pod_security`]).
 
+use std::fmt;
+
 use serde_json::{Value, json};
 
 use crate::pod_security::violations;
@@ -108,7 +110,7 @@ pub fn pod(host: &Object, settings: &Settings) -> Result<(), NotNow> {
     }
     containers(spec).try_for_each(content)?;
     let known = |path: &str| is_known(path, OF_POD.iter().map(|field| (field.at, field.member)));
-    match unknown_reference(spec, "", &known) {
+    match unknown_reference(spec, None, &known) {
         Some(path) => refused_reference(&path),
         None => Ok(()),
     }
@@ -155,7 +157,7 @@ fn content(container: &Value) -> Result<(), NotNow> {
     }
     let known =
         |path: &str| is_known(path, OF_CONTAINER.iter().map(|field| (field.at, field.member)));
-    match unknown_reference(container, "", &known) {
+    match unknown_reference(container, None, &known) {
         Some(path) => refused_reference(&format!("containers[{name}].{path}")),
         None => Ok(()),
     }
@@ -180,32 +182,61 @@ fn unknown<'a>(holder: &'a Value, allowed: &[&str], beside: &[&str]) -> Option<&
 
 /// The path of something that looks like the name of a Secret, config map or claim, and is in no list of ours: a field
 /// that a newer API has. Containers are looked at by themselves.
-fn unknown_reference(value: &Value, path: &str, known: &dyn Fn(&str) -> bool) -> Option<String> {
+fn unknown_reference(
+    value: &Value,
+    at: Option<&Place<'_>>,
+    known: &dyn Fn(&str) -> bool,
+) -> Option<String> {
     match value {
         Value::Object(members) => members.iter().find_map(|(key, inner)| {
-            let at = if path.is_empty() { key.clone() } else { format!("{path}.{key}") };
-            let list = if inner.is_array() { format!("{at}[]") } else { at.clone() };
-            if path.is_empty() && super::paths::CONTAINER_LISTS.contains(&key.as_str()) {
+            if at.is_none() && super::paths::CONTAINER_LISTS.contains(&key.as_str()) {
                 return None;
             }
+            let place = Place { within: at, key, is_list: inner.is_array() };
             let names_something = match inner {
                 Value::String(text) => !text.is_empty(),
                 Value::Array(items) => !items.is_empty(),
                 other => other.is_object(),
             };
-            if names_something && looks_like_reference(key) && !known(&list) {
-                return Some(at);
+            if names_something && looks_like_reference(key) {
+                let path = place.to_string();
+                if !known(&path) {
+                    return Some(path.trim_end_matches("[]").to_owned());
+                }
             }
-            if FREE.contains(&key.as_str()) { None } else { unknown_reference(inner, &list, known) }
+            if FREE.contains(&key.as_str()) {
+                None
+            } else {
+                unknown_reference(inner, Some(&place), known)
+            }
         }),
-        Value::Array(items) => items.iter().find_map(|item| unknown_reference(item, path, known)),
+        Value::Array(items) => items.iter().find_map(|item| unknown_reference(item, at, known)),
         _ => None,
     }
 }
 
+/// Where a member is. Most places are never named, so there is no text of them before it is asked for.
+struct Place<'a> {
+    within: Option<&'a Place<'a>>,
+    key: &'a str,
+    is_list: bool,
+}
+
+impl fmt::Display for Place<'_> {
+    fn fmt(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(within) = self.within {
+            write!(to, "{within}.")?;
+        }
+        to.write_str(self.key)?;
+        to.write_str(if self.is_list { "[]" } else { "" })
+    }
+}
+
 fn looks_like_reference(key: &str) -> bool {
-    let key = key.to_ascii_lowercase();
-    ["secret", "configmap", "claim"].iter().any(|word| key.contains(word))
+    let holds = |word: &str| {
+        key.as_bytes().windows(word.len()).any(|part| part.eq_ignore_ascii_case(word.as_bytes()))
+    };
+    ["secret", "configmap", "claim"].into_iter().any(holds)
 }
 
 /// Whether a path is one of ours, or leads to one. Resource claims of containers mean nothing without those of the pod.

@@ -1,11 +1,15 @@
 //! Labels and annotations of host pods, beyond those that every host object has.
 
-use serde_json::{Map, Value};
+use std::borrow::Cow;
+use std::fmt::Write as _;
+
+use serde_json::Value;
 
 use crate::labels::{self, namespace_label_key};
+use crate::metadata::{Texts, Wanted};
 use crate::object::members;
 use crate::resource::PODS;
-use crate::{Host, Key, Object, Settings, Virtual, metadata};
+use crate::{Host, Key, Object, Settings, Virtual};
 
 use super::downward;
 use super::paths::text;
@@ -42,37 +46,34 @@ const SETS: [(&str, &str); 4] = [
     ("apps/v1", "StatefulSet"),
 ];
 
-/// The metadata of the host pod. Without the namespace object its labels are left out.
-pub fn wanted(
-    virt: &Virtual<Object>,
-    namespace: Option<&Virtual<Object>>,
-    host: &Host<Key>,
-    settings: &Settings,
-) -> Value {
-    let mut wanted = metadata::to_host(virt, &PODS, host, settings);
-    let parts = members(&mut wanted);
-    let host_labels = members(parts.entry("labels").or_insert(Value::Null));
+/// The labels and annotations of the host pod. Without the namespace object its labels are left out.
+pub fn wanted<'a>(
+    virt: &'a Virtual<Object>,
+    namespace: Option<&'a Virtual<Object>>,
+    host: &'a Host<Key>,
+    settings: &'a Settings,
+) -> Wanted<'a> {
+    let mut wanted = Wanted::on_host(virt, &PODS, host, settings);
     for (key, value) in namespace.into_iter().flat_map(|namespace| namespace.labels()) {
-        host_labels.insert(namespace_label_key(key, &settings.name), value.into());
+        wanted.labels.insert(namespace_label_key(key, &settings.name).into(), value.into());
     }
-    let annotations = members(parts.entry("annotations").or_insert(Value::Null));
-    serve_downward_api(annotations, virt, settings);
-    tell_owners(annotations, virt);
+    serve_downward_api(&mut wanted.annotations, virt, settings);
+    tell_owners(&mut wanted.annotations, virt);
     wanted
 }
 
 /// The `metadata` part of a patch that brings a host pod's labels and annotations to what they should be.
 pub fn patch(
     host: &Host<Object>,
-    wanted: &Value,
+    wanted: &Wanted<'_>,
     namespace: Option<&Virtual<Object>>,
 ) -> Option<Value> {
-    let mut patch = metadata::patch(host, wanted);
+    let mut patch = wanted.patch(host);
     // Labels that the virtual namespace no longer has. Without its object nothing is known.
-    let stale = host.labels().map(|(key, _)| key).filter(|key| {
-        let is_wanted = wanted.get("labels").is_some_and(|labels| labels.get(*key).is_some());
-        key.starts_with(NAMESPACE_LABEL) && !is_wanted
-    });
+    let stale = host
+        .labels()
+        .map(|(key, _)| key)
+        .filter(|key| key.starts_with(NAMESPACE_LABEL) && !wanted.labels.contains_key(*key));
     for key in stale.filter(|_| namespace.is_some()) {
         let labels = members(patch.get_or_insert_default()).entry("labels").or_insert(Value::Null);
         members(labels).insert(key.to_owned(), Value::Null);
@@ -86,33 +87,33 @@ pub fn controller(virt: &Virtual<Object>) -> Option<&Value> {
     owners.into_iter().find(|owner| owner.get("controller") == Some(&Value::Bool(true)))
 }
 
-fn serve_downward_api(
-    annotations: &mut Map<String, Value>,
-    virt: &Virtual<Object>,
-    settings: &Settings,
+fn serve_downward_api<'a>(
+    annotations: &mut Texts<'a>,
+    virt: &'a Virtual<Object>,
+    settings: &'a Settings,
 ) {
     let account = virt.str_at(&["spec", "serviceAccountName"]).unwrap_or_default();
-    for (key, value) in [
-        (NAME, virt.name()),
-        (NAMESPACE, virt.namespace()),
-        (UID, virt.uid()),
-        (SERVICE_ACCOUNT, account),
-        (LABELS, &lines(virt.labels())),
-    ] {
-        annotations.insert(key.into(), value.into());
-    }
+    let served: [(&str, Cow<'a, str>); 5] = [
+        (NAME, virt.name().into()),
+        (NAMESPACE, virt.namespace().into()),
+        (UID, virt.uid().into()),
+        (SERVICE_ACCOUNT, account.into()),
+        (LABELS, lines(virt.labels()).into()),
+    ];
+    annotations.extend(served.into_iter().map(|(key, value)| (key.into(), value)));
     let reads = downward::reads(virt.at(&["spec"]).unwrap_or(&Value::Null));
     if reads.all_annotations {
         annotations.insert(ANNOTATIONS.into(), lines(virt.annotations()).into());
     }
     for key in &reads.annotations {
         if let Some(value) = virt.annotation(key) {
-            annotations.insert(downward::host_annotation_key(key, &settings.name), value.into());
+            let key = downward::host_annotation_key(key, &settings.name);
+            annotations.insert(key.into(), value.into());
         }
     }
 }
 
-fn tell_owners(annotations: &mut Map<String, Value>, virt: &Virtual<Object>) {
+fn tell_owners<'a>(annotations: &mut Texts<'a>, virt: &'a Virtual<Object>) {
     let owners = virt.items_at(&["metadata", "ownerReferences"]);
     if !owners.is_empty() {
         annotations.insert(OWNER_REFERENCES.into(), Value::from(owners).to_string().into());
@@ -127,19 +128,24 @@ fn tell_owners(annotations: &mut Map<String, Value>, virt: &Virtual<Object>) {
     let controller = controller(virt);
     // A tenant may know better: what he set has passed already.
     let evictable = if controller.is_some() { "true" } else { "false" };
-    annotations.entry(SAFE_TO_EVICT).or_insert_with(|| evictable.into());
+    annotations.entry(SAFE_TO_EVICT.into()).or_insert(evictable.into());
     let of_daemon_set = controller.is_some_and(|owner| {
         (text(owner, "apiVersion"), text(owner, "kind")) == ("apps/v1", "DaemonSet")
     });
     if of_daemon_set {
-        annotations.entry(DAEMON_SET_POD).or_insert_with(|| "true".into());
+        annotations.entry(DAEMON_SET_POD.into()).or_insert("true".into());
     }
 }
 
 /// The form in which the kubelet writes labels and annotations to a file.
 fn lines<'a>(pairs: impl Iterator<Item = (&'a str, &'a str)>) -> String {
-    let lines: Vec<_> = pairs.map(|(key, value)| format!("{key}={}", Value::from(value))).collect();
-    lines.join("\n")
+    let mut lines = String::new();
+    for (key, value) in pairs {
+        let line_break = if lines.is_empty() { "" } else { "\n" };
+        // Writing to a string does not fail.
+        let _written = write!(lines, "{line_break}{key}={}", Value::from(value));
+    }
+    lines
 }
 
 #[cfg(test)]
@@ -159,9 +165,10 @@ mod tests {
         let namespace =
             Virtual(Object::new(json!({"metadata": {"name": "shop", "labels": {"team": "a"}}})));
         let key = Host(Key::new("team-x", "web-x-shop-x-my-vc"));
-        Host(Object::new(
-            json!({"metadata": wanted(virt, Some(&namespace), &key, &Settings::example())}),
-        ))
+        let settings = Settings::example();
+        let metadata =
+            wanted(virt, Some(&namespace), &key, &settings).into_metadata(&key, &settings);
+        Host(Object::new(json!({ "metadata": metadata })))
     }
 
     #[test]
@@ -209,11 +216,12 @@ mod tests {
         let namespace =
             Virtual(Object::new(json!({"metadata": {"name": "shop", "labels": {"team": "b"}}})));
         let key = Host(host.key());
-        let want = wanted(&virt, Some(&namespace), &key, &Settings::example());
+        let settings = Settings::example();
+        let want = wanted(&virt, Some(&namespace), &key, &settings);
         let change = patch(&host, &want, Some(&namespace)).expect("changed");
         let team = namespace_label_key("team", "my-vc");
         assert_eq!(change, json!({"labels": {team: "b", stale: null}}));
-        let without = wanted(&virt, None, &key, &Settings::example());
+        let without = wanted(&virt, None, &key, &settings);
         assert_eq!(patch(&host, &without, None), None);
     }
 

@@ -23,18 +23,24 @@ pub fn each_mut(value: &mut Value, path: &str, visit: &mut dyn FnMut(&mut Value)
 
 /// The values at a path.
 pub fn each<'a>(value: &'a Value, path: &str) -> Vec<&'a Value> {
-    let mut found = vec![value];
-    for step in path.split('.') {
-        found = match step.strip_suffix("[]") {
-            Some(list) => found
-                .into_iter()
-                .filter_map(|value| value.get(list)?.as_array())
-                .flatten()
-                .collect(),
-            None => found.into_iter().filter_map(|value| value.get(step)).collect(),
-        };
-    }
+    let mut found = Vec::new();
+    visit(value, path, &mut |value| found.push(value));
     found
+}
+
+fn visit<'a>(value: &'a Value, path: &str, found: &mut dyn FnMut(&'a Value)) {
+    let (step, rest) = split(path);
+    let mut go_on = |value: &'a Value| match rest {
+        Some(rest) => visit(value, rest, found),
+        None => found(value),
+    };
+    match step.strip_suffix("[]") {
+        Some(list) => {
+            let items = value.get(list).and_then(Value::as_array);
+            items.into_iter().flatten().for_each(go_on);
+        }
+        None => value.get(step).into_iter().for_each(&mut go_on),
+    }
 }
 
 /// All containers of a pod's spec: init, ordinary and ephemeral ones.

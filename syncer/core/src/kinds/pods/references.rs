@@ -10,7 +10,7 @@ use crate::kinds::{configmaps, namespaced_host_key};
 use crate::resource::{CLAIMS, CONFIG_MAPS, ENDPOINTS, SECRETS};
 use crate::{Host, Key, Object, Resource, Settings, Virtual};
 
-use super::paths::{CONTAINER_LISTS, each, each_container, each_mut, text};
+use super::paths::{containers, each, each_container, each_mut, text};
 
 /// A field that holds a name.
 pub struct Field {
@@ -76,15 +76,15 @@ pub fn of(virt: &Virtual<Object>) -> Vec<(&'static Resource, Virtual<Key>)> {
 
 /// All names that a pod's spec holds, with what they name.
 pub fn named(spec: &Value) -> impl Iterator<Item = (&'static Field, &str)> {
-    let in_pod = OF_POD.iter().map(|field| (field, field.at.to_owned()));
-    let in_containers = CONTAINER_LISTS.into_iter().flat_map(|list| {
-        OF_CONTAINER.iter().map(move |field| (field, format!("{list}[].{}", field.at)))
-    });
-    in_pod
+    let in_containers = containers(spec).map(|container| (container, OF_CONTAINER));
+    [(spec, OF_POD)]
+        .into_iter()
         .chain(in_containers)
-        .flat_map(|(field, path)| {
-            each(spec, &path).into_iter().map(move |holder| (field, text(holder, field.member)))
+        .flat_map(|(part, fields)| fields.iter().map(move |field| (part, field)))
+        .flat_map(|(part, field)| {
+            each(part, field.at).into_iter().map(move |holder| (field, holder))
         })
+        .map(|(field, holder)| (field, text(holder, field.member)))
         .filter(|(_, name)| !name.is_empty())
 }
 
@@ -141,6 +141,7 @@ fn drop_namespaces(members: &mut Map<String, Value>, is_reference: bool) {
 
 #[cfg(test)]
 mod tests {
+    use super::super::paths::CONTAINER_LISTS;
     use super::*;
     use serde_json::json;
 

@@ -45,7 +45,8 @@ pub fn host_pod(
     pod.remove(&["status"]);
     pod.set(&["apiVersion"], "v1");
     pod.set(&["kind"], "Pod");
-    pod.set(&["metadata"], marks::wanted(virt, Some(&around.namespace), key, settings));
+    let marks = marks::wanted(virt, Some(&around.namespace), key, settings);
+    pod.set(&["metadata"], marks.into_metadata(key, settings));
     pod.set(&["metadata", "annotations", update::SYNCED], update::note(virt));
     let mut spec = pod.remove(&["spec"]).unwrap_or_else(|| json!({}));
     fixed(&mut spec, virt, settings);

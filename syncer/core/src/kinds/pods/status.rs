@@ -1,6 +1,8 @@
 //! The status of a host pod on its way inside: all of it, also what this program does not know, but for what is not the
 //! virtual pod's.
 
+use std::borrow::Cow;
+
 use serde_json::{Map, Value, json};
 
 use crate::diff::merge_patch;
@@ -94,13 +96,27 @@ fn translate(
 fn tidy(value: &Value) -> Value {
     match value {
         Value::Object(members) => {
-            let empty = |value: &Value| value.as_array().is_some_and(Vec::is_empty);
-            let kept = members.iter().filter(|(_, value)| !value.is_null() && !empty(value));
+            let kept = members.iter().filter(|(_, value)| !is_left_out(value));
             Value::Object(kept.map(|(name, value)| (name.clone(), tidy(value))).collect())
         }
         Value::Array(items) => items.iter().map(tidy).collect(),
         other => other.clone(),
     }
+}
+
+/// Whether there is nothing in a document that [`tidy`] would leave out.
+fn is_tidy(value: &Value) -> bool {
+    match value {
+        Value::Object(members) => {
+            members.values().all(|value| !is_left_out(value) && is_tidy(value))
+        }
+        Value::Array(items) => items.iter().all(is_tidy),
+        _ => true,
+    }
+}
+
+fn is_left_out(value: &Value) -> bool {
+    value.is_null() || value.as_array().is_some_and(Vec::is_empty)
 }
 
 /// Whether there is a text in which the host's names may stand; most statuses have none.
@@ -134,7 +150,8 @@ fn only_own(members: &mut Map<String, Value>, list: &str, containers: &[Value]) 
 }
 
 fn difference(virt: &Virtual<Object>, wanted: Value) -> Option<Op> {
-    let have = tidy(virt.at(&["status"]).unwrap_or(&json!({})));
+    let have = virt.at(&["status"]).unwrap_or(&Value::Null);
+    let have = if is_tidy(have) { Cow::Borrowed(have) } else { Cow::Owned(tidy(have)) };
     let (none, mut patch, mut unknown_list) = (Map::new(), Map::new(), false);
     let (have, wanted) = (have.as_object().unwrap_or(&none), wanted.as_object().unwrap_or(&none));
     for (name, value) in wanted.iter().filter(|(name, _)| *name != "conditions") {

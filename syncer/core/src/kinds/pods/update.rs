@@ -4,8 +4,10 @@
 //! host may have changed others for reasons of its own (a webhook that moves images to a mirror, a limit range), and
 //! undoing that would never end.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
+use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use crate::names::short_hash;
@@ -37,7 +39,7 @@ pub struct Changes {
 
 /// The note for a new host pod.
 pub fn note(virt: &Virtual<Object>) -> String {
-    json!(parts(virt)).to_string()
+    text_of(&parts(virt))
 }
 
 /// Finds out what to send; `metadata` is the part of the patch that labels and annotations need.
@@ -48,14 +50,22 @@ pub fn changes(
     settings: &Settings,
 ) -> Changes {
     let now = parts(virt);
-    let before: Option<BTreeMap<String, String>> =
-        host.annotation(SYNCED).and_then(|note| serde_json::from_str(note).ok());
+    let note = text_of(&now);
+    let before = host.annotation(SYNCED).and_then(|sent| {
+        // Nearly always.
+        let same = sent == note;
+        if same {
+            Some(Cow::Borrowed(&now))
+        } else {
+            Some(Cow::Owned(serde_json::from_str(sent).ok()?))
+        }
+    });
+    let before = before.as_deref();
     // A pod of another version has no note: then whatever differs is taken for changed.
-    let changed =
-        |part: &str| before.as_ref().is_none_or(|before| before.get(part) != now.get(part));
+    let changed = |part: &str| before.is_none_or(|before| before.get(part) != now.get(part));
 
     let mut changes = Changes::default();
-    let (spec, versioned) = spec_patch(virt, host, before.as_ref(), &changed, settings);
+    let (spec, versioned) = spec_patch(virt, host, before, &changed, settings);
     let resources = resize::spec_patch(virt, host, &changed);
     if resources.is_some() && settings.host_minor < RESIZE {
         let message = format!(
@@ -68,10 +78,10 @@ pub fn changes(
     }
     changes.of_spec = spec.is_some() || !changes.ops.is_empty();
     let mut metadata = metadata;
-    if before.as_ref().is_some_and(|before| *before != now) || before.is_none() && changes.of_spec {
+    if before.is_some_and(|before| *before != now) || before.is_none() && changes.of_spec {
         let annotations =
             members(metadata.get_or_insert_default()).entry("annotations").or_insert(Value::Null);
-        members(annotations).insert(SYNCED.into(), json!(now).to_string().into());
+        members(annotations).insert(SYNCED.into(), note.into());
     }
     let mut body = Map::new();
     body.extend(metadata.map(|metadata| ("metadata".to_owned(), metadata)));
@@ -99,6 +109,12 @@ pub fn add_containers(host: &Host<Object>, containers: Vec<Value>) -> Op {
     patch(host, Some("ephemeralcontainers"), body)
 }
 
+/// JSON that is written without a copy of what it says.
+fn text_of(part: &(impl Serialize + ?Sized)) -> String {
+    // Documents, and texts by texts, can always be written.
+    serde_json::to_string(part).unwrap_or_default()
+}
+
 /// The changeable parts of a virtual pod, as they are noted.
 fn parts(virt: &Virtual<Object>) -> BTreeMap<String, String> {
     let mut parts = BTreeMap::new();
@@ -114,7 +130,7 @@ fn parts(virt: &Virtual<Object>) -> BTreeMap<String, String> {
     }
     let tolerations = virt.items_at(&["spec", "tolerations"]);
     if !tolerations.is_empty() {
-        parts.insert("tolerations".into(), short_hash(&Value::from(tolerations).to_string()));
+        parts.insert("tolerations".into(), short_hash(&text_of(tolerations)));
     }
     let gates = gates(virt);
     if !gates.is_empty() {
