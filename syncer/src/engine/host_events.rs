@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use tokio::sync::mpsc;
+use tokio::sync::{Notify, mpsc};
 use vcluster_syncer_core::kinds::events;
 use vcluster_syncer_core::resource::{CLAIMS, EVENTS, PODS, SERVICES};
 use vcluster_syncer_core::{Host, Key, Object, PatchForm, Resource, Side, Virtual};
@@ -20,6 +20,11 @@ use untold::Untold;
 static TOLD: [&Resource; 3] = [&PODS, &CLAIMS, &SERVICES];
 /// Events on their way at once: they must not crowd out the pods that they are about.
 const AT_ONCE: usize = 2;
+/// With more keys than these under way there is other work. Ordinary events then wait: each costs the API servers as much
+/// as a step of a pod, for which somebody waits.
+const CALM: usize = 4;
+/// How often it is looked whether the other work is done.
+const LOOK_AGAIN: Duration = Duration::from_millis(50);
 /// How often an event is tried again whose object is not in the cache yet, and how far apart: the scheduler may be
 /// quicker than the answer to our own create.
 const TRIES: u32 = 5;
@@ -33,6 +38,7 @@ pub struct HostEvents {
     sender: mpsc::UnboundedSender<News>,
     receiver: Mutex<Option<mpsc::UnboundedReceiver<News>>>,
     untold: Mutex<Untold>,
+    noted: Notify,
 }
 
 /// An event on its way.
@@ -45,7 +51,12 @@ struct News {
 impl Default for HostEvents {
     fn default() -> Self {
         let (sender, receiver) = mpsc::unbounded_channel();
-        HostEvents { sender, receiver: Mutex::new(Some(receiver)), untold: Mutex::default() }
+        HostEvents {
+            sender,
+            receiver: Mutex::new(Some(receiver)),
+            untold: Mutex::default(),
+            noted: Notify::new(),
+        }
     }
 }
 
@@ -73,7 +84,7 @@ impl HostEvents {
         let _stopping = self.sender.send(News { json: Bytes::copy_from_slice(json), tried: 0 });
     }
 
-    /// How many wait for this replica to lead.
+    /// How many wait to be told: for other work to be done, or for this replica to lead.
     pub fn waiting(&self) -> usize {
         self.untold().len()
     }
@@ -87,15 +98,13 @@ impl HostEvents {
 pub async fn run(shared: Arc<Shared>) {
     let taken = shared.events.receiver.lock().unwrap_or_else(PoisonError::into_inner).take();
     let Some(receiver) = taken else { return };
-    let receiver = Arc::new(tokio::sync::Mutex::new(receiver));
-    let carriers = (0..AT_ONCE).map(|_| carry(&shared, &receiver));
-    tokio::join!(futures::future::join_all(carriers), tell_when_leading(&shared));
+    let tellers = (0..AT_ONCE).map(|_| tell(&shared));
+    tokio::join!(note(&shared, receiver), futures::future::join_all(tellers));
 }
 
-async fn carry(shared: &Shared, receiver: &tokio::sync::Mutex<mpsc::UnboundedReceiver<News>>) {
-    loop {
-        let next = receiver.lock().await.recv().await;
-        let Some(news) = next else { return };
+/// Makes of what the watch sees what is to be told.
+async fn note(shared: &Shared, mut receiver: mpsc::UnboundedReceiver<News>) {
+    while let Some(news) = receiver.recv().await {
         let Ok(event) = parse::object(&news.json).map(Host) else { continue };
         let Some(key) = involved(&event) else { continue };
         let Some(twin) = twin(shared, &key) else {
@@ -106,30 +115,27 @@ async fn carry(shared: &Shared, receiver: &tokio::sync::Mutex<mpsc::UnboundedRec
         };
         let translated = events::to_virtual(&event, &twin, &shared.state().settings);
         if let Some(translated) = translated {
-            shared.events.untold().note(translated, Instant::now());
-            tell(shared).await;
+            shared.events.untold().note(&translated, Instant::now());
+            shared.events.noted.notify_one();
         }
     }
 }
 
-/// What a leader saw and did not live to tell is told by the next one. Telling what it did tell changes nothing.
-async fn tell_when_leading(shared: &Shared) {
+/// Tells what is untold while this replica leads. What a leader saw and did not live to tell is told by the next one;
+/// telling what it did tell changes nothing.
+async fn tell(shared: &Shared) {
     let mut leading = shared.leading.clone();
     while leading.wait_for(|leads| *leads).await.is_ok() {
-        tell(shared).await;
-        if leading.wait_for(|leads| !*leads).await.is_err() {
-            return;
-        }
-    }
-}
-
-/// Tells all that is untold, as long as this replica leads.
-async fn tell(shared: &Shared) {
-    while *shared.leading.borrow() {
-        let next = shared.events.untold().next(Instant::now());
-        let Some(event) = next else { return };
-        if let Err(error) = post(shared, &event).await {
-            tracing::debug!(key = %event.key(), %error, "event not carried over");
+        let busy = shared.state().queue.under_way() > CALM;
+        let next = shared.events.untold().next(Instant::now(), busy);
+        match next {
+            Some(event) => {
+                if let Err(error) = post(shared, &event).await {
+                    tracing::debug!(key = %event.key(), %error, "event not carried over");
+                }
+            }
+            None if shared.events.waiting() > 0 => tokio::time::sleep(LOOK_AGAIN).await,
+            None => shared.events.noted.notified().await,
         }
     }
 }

@@ -221,7 +221,7 @@ impl Engine {
             serde_json::json!({"side": side.to_string(), "kind": kind.plural, "objects": store.len()})
         });
         serde_json::json!({
-            "queue": state.queue.depth(),
+            "queue": state.queue.under_way(),
             "readOnly": self.shared.gate.reason(),
             "unlisted": self.shared.round.borrow().unlisted,
             "untoldEvents": self.shared.events.waiting(),
@@ -322,7 +322,8 @@ async fn open_when_listed(shared: &Shared) {
         tracing::info!("all caches are filled, mirroring begins");
         // Until what changed while nobody looked is caught up with, statuses inside are those of the past.
         let enough = Instant::now() + CAUGHT_UP_WITHIN;
-        while shared.may_write() && !shared.state().queue.is_idle() && Instant::now() < enough {
+        while shared.may_write() && shared.state().queue.under_way() > 0 && Instant::now() < enough
+        {
             tokio::time::sleep(CATCHING_UP).await;
         }
         shared.gate.ready();

@@ -33,6 +33,7 @@ pub struct Queue {
     streak: u32,
     slots: HashMap<PlanKey, Slot>,
     timers: BTreeSet<(Instant, PlanKey)>,
+    in_flight: usize,
     /// How many ready keys the last thinning left.
     thinned: usize,
 }
@@ -94,6 +95,7 @@ impl Queue {
         let slot = self.slots.entry(key.clone()).or_default();
         slot.queued = false;
         slot.in_flight = true;
+        self.in_flight += 1;
         let since = slot.since.take().unwrap_or(now);
         if let Some(timer) = slot.timer.take() {
             self.timers.remove(&(timer, key.clone()));
@@ -145,13 +147,8 @@ impl Queue {
     }
 
     /// How many keys are ready or in flight.
-    pub fn depth(&self) -> usize {
-        self.slots.values().filter(|slot| slot.queued || slot.in_flight).count()
-    }
-
-    /// Whether nothing is ready and nothing in flight.
-    pub fn is_idle(&self) -> bool {
-        self.depth() == 0
+    pub fn under_way(&self) -> usize {
+        self.new.len() + self.begun.len() + self.in_flight
     }
 
     /// How many keys of each kind are ready or in flight.
@@ -187,7 +184,9 @@ impl Queue {
 
     fn end_flight(&mut self, key: &PlanKey) {
         let Some(slot) = self.slots.get_mut(key) else { return };
-        slot.in_flight = false;
+        if std::mem::take(&mut slot.in_flight) {
+            self.in_flight -= 1;
+        }
         if std::mem::take(&mut slot.dirty) {
             slot.queued = true;
             // Before those that wait: its objects are still parsed, and what was begun is better ended. But whoever
@@ -233,11 +232,12 @@ mod tests {
         assert!(queue.pop(now).is_some());
         queue.push(key("a"));
         assert_eq!(queue.pop(now), None);
+        assert_eq!(queue.under_way(), 1);
         queue.land(&key("a"));
         assert!(queue.pop(now).is_some());
         queue.land(&key("a"));
         assert_eq!(queue.pop(now), None);
-        assert!(queue.slots.is_empty());
+        assert!(queue.slots.is_empty() && queue.under_way() == 0);
     }
 
     #[test]
@@ -332,6 +332,7 @@ mod tests {
                 queue.land(&key);
             }
             prop_assert!(changed.is_empty(), "never planned: {changed:?}");
+            prop_assert_eq!(queue.under_way(), 0);
         }
     }
 }
