@@ -5,17 +5,19 @@
 
 use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use anyhow::Context as _;
 use bytes::Bytes;
 use http::{Method, Request, Response, StatusCode};
 use http_body_util::{BodyExt as _, Full, Limited};
 use hyper::body::Incoming;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 use vcluster_syncer_core::sleep::Activity;
 
+use crate::admin::Health;
 use crate::certs::write_file;
 use crate::plain_http::{Answer, Answers, serve};
 use crate::sockets::listen;
@@ -30,7 +32,11 @@ const FILES: [&str; 2] = ["audit-policy.json", "audit-webhook.json"];
 const MOST: usize = 8 * 1024 * 1024;
 
 /// What was heard so far.
-struct Heard(Mutex<Activity>);
+#[derive(Clone)]
+struct Heard {
+    activity: Arc<Mutex<Activity>>,
+    health: Health,
+}
 
 /// Writes the files with which the API server tells of requests: which, and to whom.
 ///
@@ -89,12 +95,14 @@ fn webhook() -> serde_json::Value {
 ///
 /// # Errors
 /// When the port cannot be had.
-pub async fn start(address: IpAddr) -> anyhow::Result<()> {
+pub async fn start(address: IpAddr, health: &Health) -> anyhow::Result<()> {
     let listener = listen(Some(address), PORT).await.with_context(|| {
         let at = SocketAddr::new(address, PORT);
         format!("the address {at} for audit events cannot be had")
     })?;
-    tokio::spawn(serve(listener, Heard::since(Timestamp::now())));
+    let heard = Heard::since(Timestamp::now(), health.clone());
+    tokio::spawn(heard.clone().count_when_started());
+    tokio::spawn(serve(listener, heard));
     Ok(())
 }
 
@@ -104,10 +112,7 @@ impl Answers for Heard {
     async fn answer(&self, peer: SocketAddr, request: Request<Incoming>) -> Answer {
         let local = peer.ip().to_canonical().is_loopback();
         let (status, body) = match (request.method(), request.uri().path()) {
-            (&Method::GET, "/idle") => {
-                let idle = self.lock().idle(Timestamp::now());
-                (StatusCode::OK, idle.as_secs().to_string())
-            }
+            (&Method::GET, "/idle") => (StatusCode::OK, self.idle().as_secs().to_string()),
             (&Method::POST, "/audit") if local => {
                 match Limited::new(request.into_body(), MOST).collect().await {
                     Ok(body) => match self.lock().hear(&body.to_bytes()) {
@@ -129,17 +134,31 @@ impl Answers for Heard {
 }
 
 impl Heard {
-    fn since(start: Timestamp) -> Self {
-        Heard(Mutex::new(Activity::new(start)))
+    fn since(start: Timestamp, health: Health) -> Self {
+        Heard { activity: Arc::new(Mutex::new(Activity::new(start))), health }
+    }
+
+    /// Whoever made it or woke it up waits for it, and asks when it is ready: until then it is in use.
+    fn idle(&self) -> SignedDuration {
+        match self.health.started().ok {
+            true => self.lock().idle(Timestamp::now()),
+            false => SignedDuration::ZERO,
+        }
+    }
+
+    async fn count_when_started(self) {
+        self.health.held(Duration::MAX, Health::started).await;
+        self.lock().begin(Timestamp::now());
     }
 
     fn lock(&self) -> MutexGuard<'_, Activity> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.activity.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use crate::admin::Gate;
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
     use tokio::net::{TcpListener, TcpStream};
 
@@ -153,12 +172,25 @@ mod tests {
         answer
     }
 
+    #[tokio::test(start_paused = true)]
+    async fn one_that_starts_is_waited_for() {
+        let health = Health::default();
+        let api = health.register("virtual-api", Gate::Ready);
+        let long_ago = Timestamp::now() - SignedDuration::from_secs(1000);
+        let heard = Heard::since(long_ago, health);
+        assert_eq!(heard.idle(), SignedDuration::ZERO);
+        let counting = tokio::spawn(heard.clone().count_when_started());
+        api.ok();
+        counting.await.unwrap();
+        assert!(heard.idle() < SignedDuration::from_secs(1000), "it counts from now on");
+    }
+
     #[tokio::test]
     async fn what_the_api_server_tells_is_passed_on_as_a_number() {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
-        let long_ago = Timestamp::now() - jiff::SignedDuration::from_secs(1000);
-        tokio::spawn(serve(listener, Heard::since(long_ago)));
+        let long_ago = Timestamp::now() - SignedDuration::from_secs(1000);
+        tokio::spawn(serve(listener, Heard::since(long_ago, Health::default())));
         let idle = || ask(port, "GET /idle HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n");
         assert!(idle().await.ends_with("\r\n\r\n1000"), "{}", idle().await);
         let list = json!({ "items": [{ "stage": "ResponseComplete", "user": { "username": "alice" }, "stageTimestamp": Timestamp::now().to_string() }] });

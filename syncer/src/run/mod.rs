@@ -84,7 +84,7 @@ pub async fn run(args: RunArgs, log_level: LogLevel) -> anyhow::Result<()> {
 
     let door = Door::open(&args, &config, log_level, &shutdown).await?;
     if config.sleep.auto.counts_requests() {
-        activity::start(args.admin.ip()).await?;
+        activity::start(args.admin.ip(), &door.health).await?;
     }
 
     let work = async {

@@ -77,10 +77,15 @@ pub struct Activity {
 }
 
 impl Activity {
-    /// Nobody has asked anything, but the control plane started just now.
+    /// Nobody has asked anything; the control plane starts just now.
     #[must_use]
     pub fn new(now: Timestamp) -> Self {
         Activity { last: now, lasting: BTreeMap::new() }
+    }
+
+    /// What was before this does not count as idle: the control plane is ready only now.
+    pub fn begin(&mut self, now: Timestamp) {
+        self.last = self.last.max(now);
     }
 
     /// Takes note of a list of audit events. Answers how many it was, or nothing if it is no such list.
