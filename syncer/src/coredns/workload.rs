@@ -71,6 +71,8 @@ fn container(config: &Config, image: &str) -> Value {
         "name": "coredns",
         "image": image,
         "args": ["-conf", "/etc/coredns/Corefile"],
+        // As the chart has it for Go's programs.
+        "env": [{ "name": "GOGC", "value": "40" }],
         "ports": [
             { "name": "dns", "containerPort": PORT, "protocol": "UDP" },
             { "name": "dns-tcp", "containerPort": PORT, "protocol": "TCP" },

@@ -62,7 +62,7 @@ killed; so it ends them. */}}
   args: {{- include "vcluster.apiserver.args" . | nindent 4 }}
   {{- end }}
   {{- end }}
-  env: {{- include "vcluster.env" (dict "root" . "ours" (list (include "vcluster.env.pod" .) (include "vcluster.env.host" .) (include "vcluster.env.go" .)) "extra" $distro.env) | nindent 4 }}
+  env: {{- include "vcluster.env" (dict "root" . "ours" (list (include "vcluster.env.pod" .) (include "vcluster.env.host" .) (include "vcluster.env.kubernetes" .)) "extra" $distro.env) | nindent 4 }}
   ports:
     - { name: https, containerPort: {{ $port }} }
   {{- if $probes.startupProbe.enabled }}

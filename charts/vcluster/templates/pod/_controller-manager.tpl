@@ -48,7 +48,7 @@
     - kube-controller-manager
     {{- include "vcluster.args" (dict "ours" $ours "extra" $program.extraArgs) | nindent 4 }}
   {{- end }}
-  env: {{- include "vcluster.env" (dict "root" . "ours" (list (include "vcluster.env.host" .) (include "vcluster.env.go" .)) "extra" $distro.env) | nindent 4 }}
+  env: {{- include "vcluster.env" (dict "root" . "ours" (list (include "vcluster.env.host" .) (include "vcluster.env.kubernetes" .)) "extra" $distro.env) | nindent 4 }}
   livenessProbe:
     httpGet: { path: /healthz, port: 10257, scheme: HTTPS }
     initialDelaySeconds: 60

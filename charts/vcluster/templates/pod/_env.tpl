@@ -47,6 +47,11 @@
 - { name: GOGC, value: "40" }
 {{- end -}}
 
+{{/* The same for Kubernetes' programs, most of whose memory is what they are made of, and stays as it is. */}}
+{{- define "vcluster.env.kubernetes" -}}
+- { name: GOGC, value: "25" }
+{{- end -}}
+
 {{/* The variables of a program: ours and the user's, of which the last of a name counts (Helm cannot
      upgrade a list that has a name twice). dict "root" $ "ours" LIST-OF-YAML "extra" LIST; the
      control plane's own programs are those with a root. */}}

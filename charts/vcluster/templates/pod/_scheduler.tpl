@@ -28,7 +28,7 @@
     - kube-scheduler
     {{- include "vcluster.args" (dict "ours" $ours "extra" $program.extraArgs) | nindent 4 }}
   {{- end }}
-  env: {{- include "vcluster.env" (dict "root" . "ours" (list (include "vcluster.env.host" .) (include "vcluster.env.go" .)) "extra" $distro.env) | nindent 4 }}
+  env: {{- include "vcluster.env" (dict "root" . "ours" (list (include "vcluster.env.host" .) (include "vcluster.env.kubernetes" .)) "extra" $distro.env) | nindent 4 }}
   livenessProbe:
     httpGet: { path: /healthz, port: 10259, scheme: HTTPS }
     initialDelaySeconds: 60
