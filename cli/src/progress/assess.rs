@@ -85,6 +85,9 @@ fn without_pods(seen: &Seen) -> Assessment {
             bearable: Some(REFUSED),
             ..Assessment::default()
         },
+        None if seen.set.as_ref().is_some_and(|set| set.is_down) => {
+            note("it is to have no pods: someone paused it, or it sleeps".into())
+        }
         None if seen.pods_listed => {
             Assessment { note: "waiting for the pod to be created".into(), ..Assessment::default() }
         }

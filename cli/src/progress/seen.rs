@@ -43,6 +43,8 @@ pub struct Rollout {
     pub revision: String,
     /// The pods are ready before CoreDNS is.
     pub dns_is_awaited: bool,
+    /// It is to have no pods: paused, or asleep.
+    pub is_down: bool,
 }
 
 /// A warning event.
@@ -79,12 +81,14 @@ impl Seen {
         match event {
             watcher::Event::InitApply(set) | watcher::Event::Apply(set) => {
                 let dns_is_awaited = set.annotations().contains_key(names::DNS);
+                let is_down = set.spec.replicas == Some(0);
                 let status = set.status.unwrap_or_default();
                 self.set = Some(Rollout {
                     generation: set.metadata.generation.unwrap_or_default(),
                     observed: status.observed_generation.unwrap_or_default(),
                     revision: status.update_revision.unwrap_or_default(),
                     dns_is_awaited,
+                    is_down,
                 });
             }
             watcher::Event::Init | watcher::Event::Delete(_) => self.set = None,

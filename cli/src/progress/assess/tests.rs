@@ -142,7 +142,13 @@ fn readiness_needs_credentials_and_maybe_the_pod() {
 }
 
 fn rollout(generation: i64, observed: i64, revision: &str) -> Rollout {
-    Rollout { generation, observed, revision: revision.into(), dns_is_awaited: false }
+    Rollout {
+        generation,
+        observed,
+        revision: revision.into(),
+        dns_is_awaited: false,
+        is_down: false,
+    }
 }
 
 #[test]
@@ -155,6 +161,13 @@ fn several_control_planes_are_ready_before_dns_is_and_that_is_waited_for() {
     assert!(assess(&state, Need::Credentials, 0).ready);
     state.dns = state.pods.clone();
     assert!(assess(&state, Need::Ready, 0).ready);
+}
+
+#[test]
+fn what_was_paused_meanwhile_is_not_called_late() {
+    let set = Some(Rollout { is_down: true, ..rollout(1, 1, "new") });
+    let state = Seen { set, ..seen(&[], &[], true) };
+    assert!(assess(&state, Need::Ready, 0).note.contains("paused"));
 }
 
 #[test]
