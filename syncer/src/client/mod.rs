@@ -34,7 +34,7 @@ const CONNECT: Duration = Duration::from_secs(5);
 /// How long what was sent may be without a sign that it arrived.
 const UNHEARD: Duration = Duration::from_secs(60);
 /// How long a connection that nobody uses is kept.
-const IDLE: Duration = Duration::from_secs(60);
+const IDLE: Duration = Duration::from_secs(5);
 
 /// When a peer that says nothing is asked whether it is still there. A tenant's shell, or a watch, may be silent for hours.
 #[derive(Debug, Clone, Copy)]

@@ -17,7 +17,7 @@ use super::state::State;
 
 /// Keys whose writes may be under way at once. Each holds a connection to each API server at most; more would only
 /// queue at the servers.
-const FLIGHTS: usize = 32;
+const FLIGHTS: usize = 16;
 
 /// When a host name that somebody else has is looked at again.
 const TAKEN_AGAIN: Duration = Duration::from_secs(30);
