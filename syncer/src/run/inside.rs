@@ -10,7 +10,7 @@ use vcluster_syncer_core::object::members;
 use vcluster_syncer_core::resource::{NODES, PODS};
 use vcluster_syncer_core::{Object, PatchForm, Virtual};
 
-use super::manifests;
+use super::{first_dns, manifests};
 use crate::admin::Check;
 use crate::coredns::{self, Selector};
 use crate::engine::Engine;
@@ -48,7 +48,7 @@ pub async fn keep_dns(inside: Api, config: Config, engine: Engine, check: Option
                     "CoreDNS is not ready yet: kubectl -n {} get pods -l {labels}",
                     coredns::NAMESPACE
                 ));
-                tokio::spawn(first_answer(engine.clone(), selector.clone(), check));
+                tokio::spawn(first_dns::wait(engine.clone(), selector.clone(), check));
             }
             None => check.ok(),
         }
@@ -89,7 +89,8 @@ async fn keep_names(
         if known.as_ref() != Some(&now) {
             put_names(&mut config_map, &now);
             insist(inside, vec![config_map.clone()]).await;
-            let pods = selector.map(|selector| dns_pods(engine, selector)).unwrap_or_default();
+            let pods =
+                selector.map(|selector| first_dns::pods(engine, selector)).unwrap_or_default();
             hurry(inside, pods, &now).await;
             known = Some(now);
         }
@@ -97,29 +98,6 @@ async fn keep_names(
             return;
         }
     }
-}
-
-/// Waits for a pod of CoreDNS that is ready.
-async fn first_answer(engine: Engine, selector: Selector, check: Check) {
-    while !dns_pods(&engine, &selector).iter().any(is_ready) {
-        tokio::time::sleep(BETWEEN_TRIES).await;
-    }
-    check.ok();
-}
-
-fn dns_pods(engine: &Engine, selector: &Selector) -> Vec<Virtual<Object>> {
-    let mut pods = engine.virtual_objects(&PODS, coredns::NAMESPACE);
-    pods.retain(|pod| selector.selects(pod.labels()));
-    pods
-}
-
-fn is_ready(pod: &Virtual<Object>) -> bool {
-    pod.items_at(&["status", "conditions"]).iter().any(|condition| {
-        let is = |member: &str, value: &str| {
-            condition.get(member).and_then(Value::as_str) == Some(value)
-        };
-        is("type", "Ready") && is("status", "True")
-    })
 }
 
 /// Applies objects in their order, each once; gives back those that the API server did not take.

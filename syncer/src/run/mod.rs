@@ -7,6 +7,7 @@ mod central_admission;
 mod clusters;
 mod door;
 mod duties;
+mod first_dns;
 mod inside;
 pub(crate) mod kinds;
 mod leadership;
