@@ -15,8 +15,9 @@ use super::queue::PlanKey;
 use super::session::Session;
 use super::state::State;
 
-/// Keys whose writes may be under way at once. Each holds a connection to each API server at most; more would only
-/// queue at the servers.
+/// Keys whose writes may be under way at once. Each holds a connection to each API server, of 48 kB. A burst is over after the
+/// same time with 16, 32 or 64, since the servers are what it waits for; with 32 half of 1000 pods ran after 6.5 s instead
+/// of 12, and the syncer had 3 MB more.
 const FLIGHTS: usize = 16;
 
 /// When a host name that somebody else has is looked at again.
