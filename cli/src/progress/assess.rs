@@ -48,12 +48,13 @@ pub fn assess(seen: &Seen, need: Need, generation: i64) -> Assessment {
         set.observed >= set.generation.max(generation)
             && pods.iter().filter(|pod| is_main(pod)).all(|pod| is_of(pod, &set.revision))
     });
+    let up = ready_main && rolled_out;
     let dns =
         seen.set.as_ref().is_none_or(|set| !set.dns_is_awaited) || seen.dns.values().any(is_ready);
-    if credentials && (need == Need::Credentials || (ready_main && rolled_out && dns)) {
+    if credentials && (need == Need::Credentials || (up && dns)) {
         return Assessment { ready: true, ..Assessment::default() };
     }
-    if credentials && ready_main && rolled_out {
+    if credentials && up {
         return note("waiting for CoreDNS inside".into());
     }
     let worst =

@@ -148,7 +148,11 @@ impl Queue {
 
     /// How many keys are ready or in flight.
     pub fn under_way(&self) -> usize {
-        self.new.len() + self.begun.len() + self.in_flight
+        self.ready() + self.in_flight
+    }
+
+    fn ready(&self) -> usize {
+        self.new.len() + self.begun.len()
     }
 
     /// How many keys of each kind are ready or in flight.
@@ -163,7 +167,7 @@ impl Queue {
     /// When many keys are ready, and twice as many as the last time: drops those for which there is nothing to do, and
     /// answers which. For who takes no keys out.
     pub fn thin_out(&mut self, is_idle: impl Fn(&PlanKey) -> bool) -> Vec<PlanKey> {
-        let ready = self.new.len() + self.begun.len();
+        let ready = self.ready();
         if ready < FEW.max(2 * self.thinned) {
             return Vec::new();
         }
