@@ -263,6 +263,13 @@ fn several_control_planes_take_turns_and_spread() {
     let objects = render(&values);
     assert!(find(&objects, "PodDisruptionBudget", "my-vc").is_none());
     assert_eq!(dns_of(one(&objects, "StatefulSet", "my-vc")), Value::Null);
+    values["controlPlane"]["coredns"] = json!({ "overwriteManifests": "kind: List" });
+    let objects = render(&values);
+    assert_eq!(
+        dns_of(one(&objects, "StatefulSet", "my-vc")),
+        Value::Null,
+        "its labels may be others"
+    );
 }
 
 #[test]

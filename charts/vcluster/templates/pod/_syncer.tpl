@@ -64,7 +64,9 @@
     {{- end }}
 {{- end -}}
 
-{{/* "true" when pods are ready before CoreDNS is: with several its pod needs ready ones. The CLI then looks at it itself. */}}
+{{/* "true" when pods are ready before CoreDNS is: with several its pod needs ready ones. The CLI then looks at it itself, by
+labels that manifests of one's own need not have. */}}
 {{- define "vcluster.dnsIsAwaited" -}}
-{{- if and .Values.controlPlane.coredns.enabled (gt (int .Values.controlPlane.statefulSet.highAvailability.replicas) 1) }}true{{ end -}}
+{{- $coredns := .Values.controlPlane.coredns -}}
+{{- if and $coredns.enabled (not $coredns.overwriteManifests) (gt (int .Values.controlPlane.statefulSet.highAvailability.replicas) 1) }}true{{ end -}}
 {{- end -}}
