@@ -25,6 +25,9 @@ const METALLB_POOL: &str = include_str!("../../manifests/metallb-pool.yaml");
 const METALLB_LEFT_OUT: [&str; 5] =
     ["Deployment", "DaemonSet", "Service", "Secret", "ValidatingWebhookConfiguration"];
 
+/// As many as kubeadm starts, each on a node of its own: when a node is lost, names can still be looked up.
+const DNS_REPLICAS: usize = 2;
+
 /// How long workloads may take to be there.
 const PATIENCE: &str = "--timeout=120s";
 
@@ -36,20 +39,21 @@ pub async fn apply(
     layout: &Layout,
     programs: &Programs,
     kubectl: &Kubectl,
+    nodes: &[Node],
     load_balancer: bool,
 ) -> Result<()> {
     let mut manifests = kwok::nodes();
     for manifest in BASE {
-        manifests += &fill(manifest, layout)?;
+        manifests += &fill(manifest, layout, nodes)?;
         manifests += "\n---\n";
     }
     if load_balancer {
         manifests += &metallb(programs)?;
-        manifests += &fill(METALLB_WORKLOADS, layout)?;
+        manifests += &fill(METALLB_WORKLOADS, layout, nodes)?;
     }
     kubectl.apply(&manifests).await?;
     if load_balancer {
-        let pool = fill(METALLB_POOL, layout)?;
+        let pool = fill(METALLB_POOL, layout, nodes)?;
         // Its kinds were defined a moment ago.
         until("MetalLB's address pool", Duration::from_secs(20), || async {
             kubectl.apply(&pool).await.map(|()| true)
@@ -120,7 +124,7 @@ pub async fn ready(
 }
 
 /// Puts values into a manifest's `${NAME}`s.
-fn fill(manifest: &str, layout: &Layout) -> Result<String> {
+fn fill(manifest: &str, layout: &Layout, nodes: &[Node]) -> Result<String> {
     let mut filled = String::new();
     let mut rest = manifest;
     while let Some((before, after)) = rest.split_once("${") {
@@ -132,6 +136,7 @@ fn fill(manifest: &str, layout: &Layout) -> Result<String> {
             "METRICS_SERVER" => METRICS_SERVER.to_owned(),
             "METALLB" => METALLB.to_owned(),
             "DNS_IP" => layout.dns_ip().to_string(),
+            "DNS_REPLICAS" => nodes.len().min(DNS_REPLICAS).to_string(),
             "VOLUMES" => layout.volumes().display().to_string(),
             "LOAD_BALANCER_RANGES" => json!(layout.load_balancer_ranges()).to_string(),
             unknown => bail!("a manifest asks for ${{{unknown}}}, which is not known"),
@@ -164,11 +169,11 @@ mod tests {
     fn every_manifest_is_filled_completely() {
         let layout = Layout::new(3).unwrap();
         for manifest in BASE.into_iter().chain([METALLB_WORKLOADS, METALLB_POOL]) {
-            let filled = fill(manifest, &layout).unwrap();
+            let filled = fill(manifest, &layout, &layout.nodes(3)).unwrap();
             assert!(!filled.contains("${"), "{filled}");
             let documents: Vec<serde_json::Value> = serde_saphyr::from_multiple(&filled).unwrap();
             assert!(documents.iter().all(|document| document["kind"].is_string()));
         }
-        assert!(fill("a: ${NOBODY}", &layout).is_err());
+        assert!(fill("a: ${NOBODY}", &layout, &[]).is_err());
     }
 }

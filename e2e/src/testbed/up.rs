@@ -162,7 +162,7 @@ async fn start(
     }
     kwok::start(layout, programs, &pki, &processes)?;
     let addons = progress.step("starting DNS, storage and metrics", async {
-        addons::apply(layout, programs, &kubectl, options.load_balancer).await?;
+        addons::apply(layout, programs, &kubectl, nodes, options.load_balancer).await?;
         addons::ready(&kubectl, &processes, nodes, options.load_balancer).await
     });
     tokio::select! {
