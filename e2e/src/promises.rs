@@ -54,7 +54,9 @@ pub async fn run(bed: u8, args: Suite) -> Result<ExitCode> {
     let progress = Progress::new();
     let profile = if args.dev { Profile::Dev } else { Profile::Release };
     let testbed = TestBed::up(&selection.host(bed), &progress).await?.0;
-    if !args.keep_image {
+    if args.keep_image {
+        testbed.has_syncer().await?;
+    } else {
         progress
             .step("building and loading the syncer's image", testbed.load_syncer(profile))
             .await?;

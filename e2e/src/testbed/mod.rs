@@ -151,6 +151,21 @@ impl TestBed {
         up::load_syncer(&self.nodes, profile).await
     }
 
+    /// Checks that each node has the syncer's image, whichever checkout it was built from.
+    ///
+    /// # Errors
+    /// When one has not, with the command that loads it.
+    pub async fn has_syncer(&self) -> Result<()> {
+        for node in &self.nodes {
+            ensure!(
+                images::has(node, SYNCER_IMAGE).await?,
+                "{} has no image {SYNCER_IMAGE}\nhint: cargo run -p e2e -- image",
+                node.name
+            );
+        }
+        Ok(())
+    }
+
     /// Loads the syncer's image as another bed has it.
     ///
     /// # Errors

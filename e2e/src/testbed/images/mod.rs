@@ -9,5 +9,5 @@ mod syncer;
 
 pub use archive::Image;
 pub use catalog::litestream;
-pub use store::{Seed, export, load, save};
+pub use store::{Seed, export, has, load, save};
 pub use syncer::{Profile, SYNCER_IMAGE, build as build_syncer};

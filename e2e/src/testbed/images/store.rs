@@ -5,6 +5,7 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
+use tokio::process::Command;
 
 use super::archive::Image;
 use super::catalog;
@@ -76,25 +77,37 @@ pub async fn load(node: &Node, archive: &Path) -> Result<()> {
         .with_context(|| format!("cannot load {} into {}", archive.display(), node.name))
 }
 
+/// Whether a running node has an image of this name.
+///
+/// # Errors
+/// When its containerd is down.
+pub async fn has(node: &Node, image: &str) -> Result<bool> {
+    let socket = node.containerd_socket();
+    let names =
+        run(ctr_images(&socket).args(["list", "--quiet"]).arg(format!("name=={image}"))).await;
+    let names = names.with_context(|| format!("cannot look for {image} on {}", node.name))?;
+    Ok(!names.trim().is_empty())
+}
+
 /// Writes an image that a running node has to an archive.
 ///
 /// # Errors
 /// When it has none of that name, or its containerd is down.
 pub async fn export(node: &Node, image: &str, archive: &Path) -> Result<()> {
-    let mut ctr = command("ctr");
-    ctr.arg("--address").arg(node.containerd_socket());
-    ctr.args(["--namespace", "k8s.io", "images", "export"]).arg(archive).arg(image);
-    run(&mut ctr).await.map(drop).with_context(|| format!("cannot take {image} from {}", node.name))
+    let socket = node.containerd_socket();
+    let exported = run(ctr_images(&socket).arg("export").arg(archive).arg(image)).await;
+    exported.map(drop).with_context(|| format!("cannot take {image} from {}", node.name))
 }
 
 async fn import(socket: &Path, archive: &Path) -> Result<()> {
-    run(command("ctr")
-        .arg("--address")
-        .arg(socket)
-        .args(["--namespace", "k8s.io", "images", "import"])
-        .arg(archive))
-    .await
-    .map(drop)
+    run(ctr_images(socket).arg("import").arg(archive)).await.map(drop)
+}
+
+/// containerd's client, for the images that the kubelet sees.
+fn ctr_images(socket: &Path) -> Command {
+    let mut ctr = command("ctr");
+    ctr.arg("--address").arg(socket).args(["--namespace", "k8s.io", "images"]);
+    ctr
 }
 
 async fn make(images: Vec<Image>, seeds: &Path, dir: &Path) -> Result<()> {
