@@ -50,7 +50,7 @@ section! {
         host_aliases: Vec<Fragment> = Vec::new(),
         /// The DNS policy of the pod. Empty: Kubernetes' default.
         dns_policy: String = String::new(),
-        /// The DNS settings of the pod.
+        /// The DNS settings of the pod. Empty: Kubernetes' default; with several replicas, unanswered questions are asked again after 1 s.
         dns_config: Fragment = Fragment::new(),
         /// The runtime class of the pod.
         runtime_class_name: String = String::new(),

@@ -272,6 +272,25 @@ fn several_control_planes_take_turns_and_spread() {
     );
 }
 
+/// A DNS server of the host may be lost together with a node.
+#[test]
+fn who_must_outlive_a_node_asks_again_soon() {
+    let dns_of = |objects: &[Value], set: &str| {
+        one(objects, "StatefulSet", set)["spec"]["template"]["spec"]["dnsConfig"].clone()
+    };
+    let mut values = deployed(3);
+    let soon = json!({ "options": [{ "name": "timeout", "value": "1" }, { "name": "attempts", "value": "4" }] });
+    let objects = render(&values);
+    assert_eq!(dns_of(&objects, "my-vc-etcd"), soon);
+    assert_eq!(dns_of(&objects, "my-vc"), Value::Null, "it goes with its node anyhow");
+    let three = json!({ "replicas": 3 });
+    values["controlPlane"]["statefulSet"] = json!({ "highAvailability": three });
+    assert_eq!(dns_of(&render(&values), "my-vc"), soon);
+    let own = json!({ "nameservers": ["192.0.2.1"] });
+    values["controlPlane"]["statefulSet"] = json!({ "highAvailability": three, "dnsConfig": own });
+    assert_eq!(dns_of(&render(&values), "my-vc"), own);
+}
+
 #[test]
 fn one_control_plane_takes_no_turns() {
     let objects = render(&deployed(3));
