@@ -31,6 +31,9 @@ const FILES: [&str; 2] = ["audit-policy.json", "audit-webhook.json"];
 /// A batch has at most 400 events, of which each is a few kilobytes at most with metadata only.
 const MOST: usize = 8 * 1024 * 1024;
 
+/// Who waits for longer than this until it is ready waits for what does not come, as an image that cannot be pulled.
+const LONGEST_START: SignedDuration = SignedDuration::from_mins(10);
+
 /// What was heard so far.
 #[derive(Clone)]
 struct Heard {
@@ -140,10 +143,9 @@ impl Heard {
 
     /// Whoever made it or woke it up waits for it, and asks when it is ready: until then it is in use.
     fn idle(&self) -> SignedDuration {
-        match self.health.started().ok {
-            true => self.lock().idle(Timestamp::now()),
-            false => SignedDuration::ZERO,
-        }
+        let idle = self.lock().idle(Timestamp::now());
+        let starts = !self.health.started().ok && idle < LONGEST_START;
+        if starts { SignedDuration::ZERO } else { idle }
     }
 
     async fn count_when_started(self) {
@@ -176,13 +178,16 @@ mod tests {
     async fn one_that_starts_is_waited_for() {
         let health = Health::default();
         let api = health.register("virtual-api", Gate::Ready);
-        let long_ago = Timestamp::now() - SignedDuration::from_secs(1000);
-        let heard = Heard::since(long_ago, health);
+        let longer = LONGEST_START + SignedDuration::from_secs(1);
+        let heard = Heard::since(Timestamp::now() - longer, health.clone());
+        assert!(heard.idle() >= longer, "it will never be ready");
+        let long_ago = SignedDuration::from_secs(500);
+        let heard = Heard::since(Timestamp::now() - long_ago, health);
         assert_eq!(heard.idle(), SignedDuration::ZERO);
         let counting = tokio::spawn(heard.clone().count_when_started());
         api.ok();
         counting.await.unwrap();
-        assert!(heard.idle() < SignedDuration::from_secs(1000), "it counts from now on");
+        assert!(heard.idle() < long_ago, "it counts from now on");
     }
 
     #[tokio::test]
