@@ -3,7 +3,7 @@
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::mpsc::{Receiver, channel};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::host::INSIDE;
 use crate::rig::Rig;
@@ -123,6 +123,13 @@ impl Running {
                 Err(error) => panic!("no line with {text:?} ({error}) after {others:#?}"),
             }
         }
+    }
+
+    /// Whether a line comes within some time that holds `text`.
+    pub fn has_line_with(&self, text: &str, within: Duration) -> bool {
+        let end = Instant::now() + within;
+        let left = || end.saturating_duration_since(Instant::now());
+        std::iter::from_fn(|| self.lines.recv_timeout(left()).ok()).any(|line| line.contains(text))
     }
 
     /// Types a line.

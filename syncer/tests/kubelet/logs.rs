@@ -1,9 +1,14 @@
 //! kubectl logs.
 
+use std::time::Duration;
+
 use crate::kubectl::{Protocol, Running};
 use crate::rig::Rig;
 
 const ANY: Protocol = Protocol::WebSocket;
+
+/// A line is shown within this time.
+const SOON: Duration = Duration::from_secs(1);
 
 pub fn read(rig: &Rig) {
     let main = rig.output(ANY, &["logs", "web", "-c", "main"]);
@@ -26,10 +31,19 @@ pub fn read(rig: &Rig) {
 pub fn followed(rig: &Rig) {
     let mut log =
         Running::start(&mut rig.kubectl(ANY, &["logs", "-f", "web", "-c", "main", "--tail=0"]));
-    for number in 0..3 {
-        let line = format!("marker-{number}");
+    let print = |line: &str| {
         let print = format!("echo {line} > /proc/1/fd/1");
         rig.output(ANY, &["exec", "web", "-c", "main", "--", "sh", "-c", &print]);
+    };
+    // What is printed before it follows is not shown.
+    let begun = (0..20).any(|_| {
+        print("begin");
+        log.has_line_with("begin", SOON)
+    });
+    assert!(begun, "it does not follow");
+    for number in 0..3 {
+        let line = format!("marker-{number}");
+        print(&line);
         log.line_with(&line);
     }
     assert!(log.goes_on());
