@@ -11,6 +11,10 @@ pub struct Plan {
     pub ops: Vec<Op>,
     /// The writes do not wait for each other, and may all be under way at once. Each is carried out even if another fails.
     pub together: bool,
+    /// Once its writes are done nothing is left to do about the key, whatever the servers answer: until something else
+    /// happens it is not planned again. Most plans are followed by one that finds nothing to do, for the servers may have
+    /// answered what leads to more, as the address of a new Service; who says that there is no such thing saves that.
+    pub settles: bool,
     /// What the virtual object's owner should read as an event on it.
     pub notes: Vec<Note>,
     /// Plan again at this time, even when nothing changes: a token must be renewed, a grace period ends.

@@ -14,6 +14,7 @@ use vcluster_syncer_core::{Act, Key, Object, Op, Side, skew};
 use super::Shared;
 use super::api::{Api, ApiError};
 use super::parse;
+use super::queue::PlanKey;
 
 /// The longest that one write may take.
 const DEADLINE: Duration = Duration::from_secs(30);
@@ -30,8 +31,13 @@ pub enum Done {
     Nothing,
 }
 
-/// Carries out one write, and takes its result into the cache.
-pub async fn carry_out(shared: &Shared, op: &Op) -> Result<(), ApiError> {
+/// Carries out one write, and takes its result into the cache. Whom that concerns is planned again, apart from the key that
+/// is `settled` by this write.
+pub async fn carry_out(
+    shared: &Shared,
+    op: &Op,
+    settled: Option<&PlanKey>,
+) -> Result<(), ApiError> {
     shared.state().begin_write(op.side, op.kind, &op.key);
     let result = timeout(DEADLINE, execute(shared, op, &op.act))
         .await
@@ -44,19 +50,19 @@ pub async fn carry_out(shared: &Shared, op: &Op) -> Result<(), ApiError> {
             if let Act::Patch { body, .. } = &op.act {
                 state.learn_drops(op.side, op.kind, skew::dropped(body, object.value()));
             }
-            state.end_write(op.side, op.kind, &op.key, Some(object));
+            state.end_write(op.side, op.kind, &op.key, Some(object), settled);
         }
         Ok(Done::Gone(uid)) => {
-            state.end_write(op.side, op.kind, &op.key, None);
-            state.removed(op.side, op.kind, &op.key, &uid);
+            state.end_write(op.side, op.kind, &op.key, None, None);
+            state.removed(op.side, op.kind, &op.key, &uid, settled);
         }
         Ok(Done::Bound(node)) => {
-            state.end_write(op.side, op.kind, &op.key, None);
+            state.end_write(op.side, op.kind, &op.key, None, None);
             state.amend(op.side, op.kind, &op.key, &["spec", "nodeName"], &node);
         }
-        Ok(Done::Nothing) => state.end_write(op.side, op.kind, &op.key, None),
+        Ok(Done::Nothing) => state.end_write(op.side, op.kind, &op.key, None, None),
         Err(error) => {
-            state.end_write(op.side, op.kind, &op.key, None);
+            state.end_write(op.side, op.kind, &op.key, None, None);
             return Err(error);
         }
     }

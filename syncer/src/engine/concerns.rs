@@ -12,28 +12,37 @@ use super::queue::PlanKey;
 use super::state::State;
 
 impl State {
-    /// Finds whom a change concerns, and queues them.
-    pub(super) fn changed(&mut self, side: Side, kind: &'static Resource, key: &Key) {
+    /// Finds whom a change concerns, and queues them, apart from whom a write of ours `settled`.
+    pub(super) fn changed(
+        &mut self,
+        side: Side,
+        kind: &'static Resource,
+        key: &Key,
+        settled: Option<&PlanKey>,
+    ) {
         if *kind == NODES || *kind == SERVICES {
             self.node_changes = self.node_changes.wrapping_add(1);
         }
         match side {
-            Side::Virtual => self.virtual_changed(kind, key),
-            Side::Host => self.host_changed(kind, key),
+            Side::Virtual => self.virtual_changed(kind, key, settled),
+            Side::Host => self.host_changed(kind, key, settled),
         }
         let lookers: Vec<PlanKey> = self.lookups.of(side, kind, key).cloned().collect();
-        lookers.into_iter().for_each(|looker| self.due(looker));
+        lookers.into_iter().for_each(|looker| self.due(looker, settled));
     }
 
-    /// This key is to be planned.
-    fn due(&mut self, key: PlanKey) {
+    /// This key is to be planned, unless it is settled.
+    fn due(&mut self, key: PlanKey, settled: Option<&PlanKey>) {
+        if settled == Some(&key) {
+            return;
+        }
         match self.owners.has_any(&key) {
             true => self.queue.push_begun(key),
             false => self.queue.push(key),
         }
     }
 
-    fn virtual_changed(&mut self, kind: &'static Resource, key: &Key) {
+    fn virtual_changed(&mut self, kind: &'static Resource, key: &Key, settled: Option<&PlanKey>) {
         let Some(index) = self.kind_of(kind) else { return };
         let plan_key = PlanKey { kind: index, key: Virtual(key.clone()) };
         let object = self.store(Side::Virtual, kind).and_then(|store| store.get(key)).map(Virtual);
@@ -48,13 +57,13 @@ impl State {
         };
         for (kind, key) in self.references.set(&plan_key, references) {
             if let Some(index) = self.kind_of(kind) {
-                self.due(PlanKey { kind: index, key });
+                self.due(PlanKey { kind: index, key }, settled);
             }
         }
-        self.due(plan_key);
+        self.due(plan_key, settled);
     }
 
-    fn host_changed(&mut self, kind: &'static Resource, key: &Key) {
+    fn host_changed(&mut self, kind: &'static Resource, key: &Key, settled: Option<&PlanKey>) {
         let object = self.store(Side::Host, kind).and_then(|store| store.get(key)).map(Host);
         if *kind == PODS {
             let scheduling = &self.settings.scheduling;
@@ -62,7 +71,7 @@ impl State {
             let used = used.map(str::to_owned);
             for node in self.nodes.set(key, used, Instant::now()) {
                 if let Some(index) = self.kind_of(&NODES) {
-                    self.due(PlanKey { kind: index, key: Virtual(Key::cluster(&node)) });
+                    self.due(PlanKey { kind: index, key: Virtual(Key::cluster(&node)) }, settled);
                 }
             }
         }
@@ -87,13 +96,13 @@ impl State {
             if self.is_twin(&before, kind, key) {
                 self.absences.twin_left(&before);
             }
-            self.due(before);
+            self.due(before, settled);
         }
         if let Some(owner) = owner {
             if self.is_twin(&owner, kind, key) {
                 self.absences.twin_is_there(&owner, is_ending, is_new);
             }
-            self.due(owner);
+            self.due(owner, settled);
         }
     }
 

@@ -3,25 +3,23 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use vcluster_syncer_core::{Act, Key, NotNow, Note, Op, Plan, Resource, Side, kept};
 
 use super::Shared;
 use super::api::ApiError;
 use super::apply;
+use super::flights::{Flights, Place};
 use super::outcome::{self, Next};
 use super::queue::PlanKey;
 use super::session::Session;
 use super::state::State;
 
-/// Keys whose writes may be under way at once. Each holds a connection to each API server, of 48 kB. A burst is over after the
-/// same time with 16, 32 or 64, since the servers are what it waits for; with 32 half of 1000 pods ran after 6.5 s instead
-/// of 12, and the syncer had 3 MB more.
-const FLIGHTS: usize = 16;
-
 /// When a host name that somebody else has is looked at again.
 const TAKEN_AGAIN: Duration = Duration::from_secs(30);
+
+/// How long writes under way may take to end when the syncer does.
+const LANDED_WITHIN: Duration = Duration::from_secs(5);
 
 /// After so long without anything to do, objects are folded.
 const QUIET: Duration = Duration::from_secs(1);
@@ -43,23 +41,26 @@ struct Flight {
 
 /// Runs until told to stop, then lets what is under way finish.
 pub async fn run(shared: Arc<Shared>, stop: CancellationToken) {
-    let flights = Arc::new(Semaphore::new(FLIGHTS));
+    let flights = Flights::new();
     loop {
-        let Ok(permit) = Arc::clone(&flights).acquire_owned().await else { break };
-        let flight = tokio::select! {
+        let (place, flight) = tokio::select! {
             biased;
             () = stop.cancelled() => break,
-            next = next(&shared) => next,
+            begun = begin(&shared, &flights) => begun,
         };
         let shared = Arc::clone(&shared);
         tokio::spawn(async move {
-            fly(&shared, flight).await;
-            drop(permit);
+            place.take(fly(&shared, flight)).await;
             shared.wake();
         });
     }
-    let all = u32::try_from(FLIGHTS).unwrap_or(u32::MAX);
-    let _landed = tokio::time::timeout(Duration::from_secs(5), flights.acquire_many(all)).await;
+    flights.land(LANDED_WITHIN).await;
+}
+
+/// Waits for a place, and then for who takes it.
+async fn begin(shared: &Shared, flights: &Flights) -> (Place, Flight) {
+    let place = flights.place().await;
+    (place, next(shared).await)
 }
 
 /// Waits for a key that leads to something to do.
@@ -126,6 +127,7 @@ fn decide(shared: &Shared, state: &mut State, key: &PlanKey) -> Option<Job> {
     let session = Session::new(state, key);
     let decided = kept::plan(mirror, &view, &session, &state.settings);
     let looked = session.into_looked();
+    state.keep_warm(&looked);
     state.lookups.remember(key, looked);
     let (outcome, job) = match decided {
         Ok(plan) => {
@@ -168,11 +170,12 @@ async fn fly(shared: &Shared, Flight { key, job, since }: Flight) {
     let key = &key;
     match job {
         Job::Write(plan) => {
+            let settled = plan.settles.then_some(key);
             let failure = if plan.together {
-                let writes = plan.ops.iter().map(|op| write(shared, op, since));
+                let writes = plan.ops.iter().map(|op| write(shared, op, settled, since));
                 futures::future::join_all(writes).await.into_iter().find_map(Result::err)
             } else {
-                one_by_one(shared, &plan.ops, since).await.err()
+                one_by_one(shared, &plan.ops, settled, since).await.err()
             };
             if let Some((op, error)) = failure {
                 failed(shared, key, op, &error).await;
@@ -180,7 +183,10 @@ async fn fly(shared: &Shared, Flight { key, job, since }: Flight) {
             }
             let mut state = shared.state();
             let kind = state.mirror(key).map_or("", |mirror| mirror.kind().plural);
-            tracing::info!(kind, key = %key.key.0, writes = %apply::Writes(&plan.ops), "written");
+            tracing::debug!(kind, key = %key.key.0, writes = %apply::Writes(&plan.ops), "written");
+            if plan.settles {
+                state.settle(key);
+            }
             state.queue.land(key);
         }
         Job::Read(side, kind, object) => match shared.reread(side, kind, &object).await {
@@ -211,16 +217,22 @@ async fn fly(shared: &Shared, Flight { key, job, since }: Flight) {
 async fn one_by_one<'a>(
     shared: &Shared,
     ops: &'a [Op],
+    settled: Option<&PlanKey>,
     since: Instant,
 ) -> Result<(), (&'a Op, ApiError)> {
     for op in ops {
-        write(shared, op, since).await?;
+        write(shared, op, settled, since).await?;
     }
     Ok(())
 }
 
-async fn write<'a>(shared: &Shared, op: &'a Op, since: Instant) -> Result<(), (&'a Op, ApiError)> {
-    apply::carry_out(shared, op).await.map_err(|error| (op, error))?;
+async fn write<'a>(
+    shared: &Shared,
+    op: &'a Op,
+    settled: Option<&PlanKey>,
+    since: Instant,
+) -> Result<(), (&'a Op, ApiError)> {
+    apply::carry_out(shared, op, settled).await.map_err(|error| (op, error))?;
     shared.metrics.lag(op.kind.plural, op.side, since.elapsed());
     Ok(())
 }

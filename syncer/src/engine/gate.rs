@@ -223,7 +223,7 @@ impl Shared {
         let version = service.resource_version().to_owned();
         let service = vcluster_syncer_core::Host(service.clone());
         let op = Op::patch_host(&SERVICES, &service, body).at_version(&version);
-        apply::carry_out(self, &op).await
+        apply::carry_out(self, &op, None).await
     }
 
     /// Returns once someone has decided about a store that is another one, or an older one.

@@ -14,6 +14,7 @@ pub mod apply;
 mod concerns;
 mod dispatch;
 mod echoes;
+mod flights;
 mod gate;
 mod host_events;
 mod hot;

@@ -143,7 +143,7 @@ impl State {
         }
         let news = self.read(side, kind, Some(identity), json)?;
         let full = self.stores.entry((side, kind)).or_default().admit(lane, news);
-        self.changed(side, kind, &key);
+        self.changed(side, kind, &key, None);
         let store = self.stores.entry((side, kind)).or_default();
         match side {
             // News from inside wait for their turn, which comes last when many do.
@@ -165,7 +165,7 @@ impl State {
             if gone {
                 self.bury(side, kind, key, uid);
             }
-            self.changed(side, kind, key);
+            self.changed(side, kind, key, None);
         }
     }
 
@@ -178,7 +178,7 @@ impl State {
         changes: Vec<Change>,
     ) {
         for key in self.stores.entry((side, kind)).or_default().replace(lane, changes) {
-            self.changed(side, kind, &key);
+            self.changed(side, kind, &key, None);
         }
     }
 
@@ -187,17 +187,19 @@ impl State {
         self.stores.entry((side, kind)).or_default().begin_write(key);
     }
 
-    /// A write of ours ended, with the object as the server returned it.
+    /// A write of ours ended, with the object as the server returned it. The key that is `settled` by it is not planned
+    /// because of it.
     pub fn end_write(
         &mut self,
         side: Side,
         kind: &'static Resource,
         key: &Key,
         result: Option<Object>,
+        settled: Option<&PlanKey>,
     ) {
         let result = result.map(|object| self.slimmed(side, kind, object));
         if self.stores.entry((side, kind)).or_default().end_write(key, result) {
-            self.changed(side, kind, key);
+            self.changed(side, kind, key, settled);
         }
     }
 
@@ -215,11 +217,19 @@ impl State {
         }
     }
 
-    /// An object is known to be gone at once: the server said so.
-    pub fn removed(&mut self, side: Side, kind: &'static Resource, key: &Key, uid: &str) {
+    /// An object is known to be gone at once: the server said so. The key that is `settled` by it is not planned because of
+    /// it.
+    pub fn removed(
+        &mut self,
+        side: Side,
+        kind: &'static Resource,
+        key: &Key,
+        uid: &str,
+        settled: Option<&PlanKey>,
+    ) {
         if self.stores.entry((side, kind)).or_default().remove(key, uid) {
             self.bury(side, kind, key, uid);
-            self.changed(side, kind, key);
+            self.changed(side, kind, key, settled);
         }
     }
 
@@ -245,7 +255,7 @@ impl State {
                 }
             }
         }
-        self.changed(side, kind, key);
+        self.changed(side, kind, key, None);
     }
 
     /// Remembers what an API server left out of its answer to a patch.

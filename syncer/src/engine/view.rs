@@ -1,8 +1,9 @@
 //! What plans get to see of the state, and what is left of it when they had nothing to do.
 
-use vcluster_syncer_core::resource::{ENDPOINT_SLICES, NODES};
+use vcluster_syncer_core::resource::{ENDPOINT_SLICES, NODES, PODS};
 use vcluster_syncer_core::{Host, Keep, Object, Resource, Side, View, Virtual};
 
+use super::lookups::Ref;
 use super::queue::PlanKey;
 use super::state::State;
 use super::store::Store;
@@ -48,6 +49,17 @@ impl State {
         }
     }
 
+    /// Keeps parsed what a plan looked at beside its own objects: its namespace, its node, the Service of the API. The next
+    /// plan of its kind will look at the same. Pods are many, and each looks at others.
+    pub fn keep_warm(&mut self, looked: &[Ref]) {
+        let single = looked.iter().filter(|seen| *seen.kind != PODS && !seen.key.name().is_empty());
+        for Ref { side, kind, key } in single {
+            if let Some(store) = self.stores.get_mut(&(*side, *kind)) {
+                store.warm(key);
+            }
+        }
+    }
+
     /// Whether the virtual object is there but only its identity is cached, and a plan needs the whole of it.
     pub fn lacks_body(&self, key: &PlanKey) -> bool {
         let Some(mirror) = self.mirror(key) else { return false };
@@ -58,7 +70,7 @@ impl State {
         bare && (self.is_wanted(mirror.kind(), &key.key) || self.owners.has_any(key))
     }
 
-    /// A plan for this key had nothing to do: forget what is no longer needed. What was looked at stays parsed for as long
+    /// Nothing is to be done about this key: forget what is no longer needed. What was looked at stays parsed for as long
     /// as nobody else needs the place: the next step of a pod that starts comes soon.
     pub fn settle(&mut self, key: &PlanKey) {
         let Some(mirror) = self.mirror(key) else { return };

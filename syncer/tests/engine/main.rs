@@ -17,6 +17,7 @@ mod leaders;
 #[path = "../kubelet/virtual_cluster.rs"]
 mod processes;
 mod rig;
+mod slow;
 mod stores;
 
 use std::process::ExitCode;
@@ -40,6 +41,7 @@ const CHECKS: &[(&str, Check)] = &[
     ("what_a_dead_leader_did_not_tell_is_told_by_the_next", |rig| {
         Box::pin(leaders::events_meanwhile(rig))
     }),
+    ("what_hangs_does_not_hold_up_the_rest", |rig| Box::pin(slow::one_resource(rig))),
     ("another_virtual_store_makes_it_read_only", |rig| Box::pin(checks::other_store(rig))),
     ("an_older_virtual_store_makes_it_read_only", |rig| Box::pin(checks::older_store(rig))),
     // The last one: what the others made inside is forgotten.

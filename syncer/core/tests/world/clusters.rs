@@ -222,7 +222,24 @@ impl Clusters {
         if step.outcome.as_ref().is_ok_and(|plan| plan.ops.is_empty()) {
             self.settle(key);
         }
+        self.settles_if_it_says_so(&step);
         step
+    }
+
+    /// The engine does not plan a key again because of the writes of a plan that settles.
+    fn settles_if_it_says_so(&self, step: &Step) {
+        let Ok(plan) = &step.outcome else { return };
+        let done =
+            step.tried.len() == plan.ops.len() && step.tried.iter().all(|(_, how)| how.is_ok());
+        if plan.settles && done && self.lives != Some(0) {
+            let next = self.decide(&step.key);
+            let later = |next: &Plan| match (plan.again_at, next.again_at) {
+                (Some(planned), Some(next)) => planned <= next,
+                (_, next) => next.is_none(),
+            };
+            let rests = next.as_ref().is_ok_and(|next| next.ops.is_empty() && later(next));
+            assert!(rests, "{:?} does not settle after {plan:#?}, but wants {next:#?}", step.key);
+        }
     }
 
     /// Decides about one key.

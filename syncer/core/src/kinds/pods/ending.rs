@@ -37,6 +37,8 @@ pub fn together(
     let shorter = wanted.is_some() && wanted < grace(host);
     if !host.is_deleting() || shorter {
         plan.ops.push(Op::delete(Side::Host, &PODS, host, wanted));
+        // The kubelet's word is awaited, unless it has little time for it.
+        plan.settles = grace(virt) != Some(0);
     } else if grace(virt) == Some(0) {
         // Forced inside, and only kept by a finalizer.
         force(&mut plan, host, now);
@@ -80,7 +82,7 @@ pub fn lost(virt: &Virtual<Object>, world: &dyn World, settings: &Settings) -> P
     let mut ops = tokens::leftovers(&Virtual(virt.key()), None, world, settings);
     ops.push(delete_virtual(virt, 0));
     // In any order: a Secret that outlives its pod is found by `nothing_left`.
-    Plan { together: true, ..Plan::of(ops) }
+    Plan { together: true, settles: true, ..Plan::of(ops) }
 }
 
 /// Neither pod is there: nothing of theirs may be left.

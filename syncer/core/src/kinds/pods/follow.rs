@@ -55,6 +55,7 @@ pub fn plan(
     plan.ops.extend(bind);
     let then = bound.as_ref().unwrap_or(virt);
     plan.ops.extend(status::patch(then, host, pending, world, settings));
+    let told = plan.ops.len();
     plan.ops.extend(changes.ops);
     plan.ops.extend(added);
     plan.ops.extend(gates(virt, host));
@@ -66,6 +67,8 @@ pub fn plan(
             plan.ops.push(tokens::announce(host, world.now()));
         }
     }
+    // Where and how a pod runs is told, and that is all. But of what is done on the host more may have to be told.
+    plan.settles = plan.ops.len() == told;
     Ok(plan)
 }
 

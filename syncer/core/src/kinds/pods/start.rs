@@ -31,8 +31,7 @@ pub fn plan(
         // It ran, and is kept for its result as any finished pod; only its host pod is gone.
         return Ok(Plan::of(tokens::leftovers(&Virtual(virt.key()), None, world, settings)));
     }
-    let ran = virt.at(&["status", "startTime"]).is_some();
-    if !ran {
+    if !has_run(virt) {
         return create(virt, world, settings);
     }
     match (world.twin_gone(), is_remade(virt)) {
@@ -65,11 +64,27 @@ fn create(virt: &Virtual<Object>, world: &dyn World, settings: &Settings) -> Res
     let pod = spec::host_pod(virt, &key, &around, world, settings);
     judge::pod(&pod, settings)?;
     let mut ops = tokens::leftovers(&Virtual(virt.key()), Some(virt.uid()), world, settings);
-    ops.extend(tokens::upkeep(virt, world, settings).op);
+    let settles = ops.is_empty() && is_as_made(virt);
+    let upkeep = tokens::upkeep(virt, world, settings);
+    ops.extend(upkeep.op);
     ops.push(Op::create_host(&PODS, pod));
     // Before the kubelet mounts its tokens the pod must be scheduled, which takes longer than to ask for them.
     let notes = (around.dns == Dns::Missing).then(dns::missing).into_iter().collect();
-    Ok(Plan { together: true, notes, ..Plan::of(ops) })
+    Ok(Plan { together: true, settles, notes, again_at: upkeep.due, ..Plan::of(ops) })
+}
+
+/// Whether a kubelet took it on.
+fn has_run(virt: &Virtual<Object>) -> bool {
+    virt.at(&["status", "startTime"]).is_some()
+}
+
+/// Whether nothing happened to a pod since it was made: both sides say then that it is pending, and the host's next word is
+/// where.
+fn is_as_made(virt: &Virtual<Object>) -> bool {
+    virt.str_at(&["status", "phase"]) == Some("Pending")
+        && !has_run(virt)
+        && virt.items_at(&["status", "conditions"]).is_empty()
+        && virt.items_at(&["spec", "ephemeralContainers"]).is_empty()
 }
 
 /// Whether something inside makes another pod in this one's place.

@@ -10,7 +10,7 @@ use super::paths::{containers, each, each_mut, text};
 use super::tokens::secret_key;
 
 /// The lifetimes that the API takes, in seconds.
-const LEAST: i64 = 600;
+pub(super) const LEAST: i64 = 600;
 const MOST: i64 = 1 << 32;
 /// Lifetime where a source does not say, in seconds.
 const DEFAULT: i64 = 3600;

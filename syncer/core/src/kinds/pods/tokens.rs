@@ -14,7 +14,7 @@ use crate::plan::Token;
 use crate::resource::{PODS, SECRETS};
 use crate::{Act, Host, Key, Object, Op, PatchForm, Settings, Side, Virtual, World};
 
-use super::token_sources::requests;
+use super::token_sources::{LEAST, requests};
 
 /// Annotation on the Secret: when its tokens were asked for.
 pub const ISSUED: &str = "vcluster.loft.sh/tokens-issued";
@@ -25,6 +25,9 @@ pub const REFRESHED: &str = "vcluster.loft.sh/tokens-refreshed";
 
 /// Tokens are never refreshed more often than this, whatever the clocks say.
 const PAUSE: SignedDuration = SignedDuration::from_secs(60);
+/// When new tokens are looked at. Until then nothing is known of how long they were granted for.
+const FIRST_LOOK: SignedDuration = SignedDuration::from_secs(LEAST / 2);
+
 /// What must be done for a pod's tokens, and when they must be looked at again.
 #[derive(Debug, Default, PartialEq)]
 pub struct Upkeep {
@@ -57,7 +60,8 @@ pub fn upkeep(virt: &Virtual<Object>, world: &dyn World, settings: &Settings) ->
         },
     };
     let act = Act::WithTokens { requests, then: Box::new(act) };
-    Upkeep { op: Some(Op { side: Side::Host, kind: &SECRETS, key: key.0, act }), due: None }
+    let op = Op { side: Side::Host, kind: &SECRETS, key: key.0, act };
+    Upkeep { op: Some(op), due: now.checked_add(FIRST_LOOK).ok() }
 }
 
 /// Tells the kubelet of a host pod that its tokens are new.
