@@ -62,8 +62,10 @@ pub async fn run(bed: u8, args: Suite) -> Result<ExitCode> {
             .await?;
     }
     let vcluster = progress.step("building vcluster", checkout::vcluster()).await?;
-    let tally = suite::run(testbed, vcluster, &selection, evidence()?).await?;
-    Ok(summary(tally))
+    let tally = testbed
+        .supervised(&progress, suite::run(testbed.clone(), vcluster, &selection, evidence()?))
+        .await??;
+    Ok(summary(&tally))
 }
 
 fn list(selection: &Selection) {
@@ -90,9 +92,9 @@ pub fn evidence() -> Result<PathBuf> {
 }
 
 /// The last line, which machines read.
-pub fn summary(tally: Tally) -> ExitCode {
-    say(&format!("{} passed, {} failed", tally.passed, tally.failed));
-    if tally.failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+pub fn summary(tally: &Tally) -> ExitCode {
+    say(&format!("{} passed, {} failed", tally.passed, tally.failed.len()));
+    if tally.failed.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
 /// A reader that went away is no reason to fail.

@@ -5,6 +5,7 @@ mod report;
 mod schemas;
 mod steps;
 
+use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::Result;
@@ -46,17 +47,26 @@ async fn checks(bed: u8, all: bool, report: &mut Report, started: &mut Option<Ou
         return;
     };
     *started = Some(outcome);
-    report.check("chart (helm lint)", steps::helm(&testbed)).await;
-    report.check("what the chart makes (kubeconform)", objects::conform(&testbed)).await;
-    report.count("tests", steps::tests(&testbed)).await;
+    let rest = on_host(&testbed, &vcluster, all, report);
+    if let Err(error) = testbed.supervised(&progress, rest).await {
+        report.check("keeping the host cluster up", async { Err(error) }).await;
+    }
+}
+
+async fn on_host(testbed: &TestBed, vcluster: &Path, all: bool, report: &mut Report) {
+    report.check("chart (helm lint)", steps::helm(testbed)).await;
+    report.check("what the chart makes (kubeconform)", objects::conform(testbed)).await;
+    report.count("tests", steps::tests(testbed)).await;
     if all {
         report.count("properties, with many more cases", steps::properties()).await;
     }
-    let image = report.check("the syncer's image", steps::image(&testbed)).await;
-    if image {
-        report.check("demo", steps::demo(&testbed, &vcluster)).await;
-        report.count("promises to users", steps::suite(&testbed, &vcluster, all)).await;
-        let others = steps::other_settings(&testbed, &vcluster, all);
+    // Where these fail no promise can hold, and each would take its time to find out.
+    let ready = report.check("the syncer's image", steps::image(testbed)).await
+        && report.check("demo", steps::demo(testbed, vcluster)).await;
+    if ready {
+        report.count("promises to users", steps::suite(testbed, vcluster, all)).await;
+        let others = steps::other_settings(testbed, vcluster, all);
         report.count("promises to users, in other settings", others).await;
     }
+    report.check("the host cluster, after all that", testbed.well()).await;
 }

@@ -24,6 +24,9 @@ pub async fn collect(world: &World, stage: &Stage, folder: &Path) -> String {
     for cluster in &clusters {
         of_cluster(cluster, folder, &mut shown).await;
     }
+    if let Err(error) = world.bed().well().await {
+        let _ = writeln!(shown, "{}", indented(&error.to_string(), SHOWN));
+    }
     let _ = writeln!(shown, "        more in {}", folder.display());
     shown
 }

@@ -21,12 +21,25 @@ const LIMIT: Duration = Duration::from_secs(15 * 60);
 const LONG_LIMIT: Duration = Duration::from_secs(90 * 60);
 
 /// How a run ended.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Tally {
-    /// Promises that held.
+    /// How many promises or tests held.
     pub passed: usize,
-    /// Promises that did not.
-    pub failed: usize,
+    /// The names of those that did not.
+    pub failed: Vec<String>,
+}
+
+impl Tally {
+    /// Adds how one ended.
+    pub fn count(&mut self, name: &str, passed: bool) {
+        if passed { self.passed += 1 } else { self.failed.push(name.to_owned()) }
+    }
+
+    /// Adds another run.
+    pub fn add(&mut self, other: Tally) {
+        self.passed += other.passed;
+        self.failed.extend(other.failed);
+    }
 }
 
 /// Runs the promises, prints a line for each, and leaves what is known about those that fail in `evidence`.
@@ -47,10 +60,11 @@ pub async fn run(stage: &Arc<Stage>, promises: &[Promise], jobs: usize, evidence
         promises.iter().partition(|promise| promise.company == Company::Any);
     let mut tally = Tally::default();
     for (promises, jobs) in [(company, jobs.max(1)), (alone, 1)] {
-        let mut ended =
-            stream::iter(promises).map(|promise| runner.attempt(promise)).buffer_unordered(jobs);
-        while let Some(kept) = ended.next().await {
-            if kept { tally.passed += 1 } else { tally.failed += 1 }
+        let mut ended = stream::iter(promises)
+            .map(|promise: &Promise| async { (promise.name, runner.attempt(promise).await) })
+            .buffer_unordered(jobs);
+        while let Some((name, kept)) = ended.next().await {
+            tally.count(name, kept);
         }
     }
     if let Some(common) = stage.common()

@@ -3,10 +3,11 @@
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use futures::future::join_all;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
+use super::TestBed;
 use super::control_plane::{CONTROLLER_MANAGER_PORT, ETCD_HEALTH_PORT, SCHEDULER_PORT};
 use super::kubectl::Kubectl;
 use super::kwok;
@@ -30,8 +31,35 @@ pub struct Health {
     pub detail: String,
 }
 
+impl TestBed {
+    /// Asks every part whether it is well.
+    pub async fn status(&self) -> Vec<Health> {
+        check(&self.layout).await
+    }
+
+    /// Checks that every part is well.
+    ///
+    /// # Errors
+    /// When one is not: which, and what it said last.
+    pub async fn well(&self) -> Result<()> {
+        let processes = Processes::of(&self.layout);
+        let sick: Vec<String> = self
+            .status()
+            .await
+            .iter()
+            .filter_map(|part| {
+                let ran = part.pid.is_some() || processes.find(&part.component).is_ok();
+                let log = if ran { processes.end_of_log(&part.component) } else { String::new() };
+                (!part.healthy).then(|| format!("{}: {}\n{log}", part.component, part.detail))
+            })
+            .collect();
+        ensure!(sick.is_empty(), "of the host cluster is not well:\n{}", sick.join("\n"));
+        Ok(())
+    }
+}
+
 /// Asks every process and every workload of the bed.
-pub async fn check(layout: &Layout) -> Vec<Health> {
+async fn check(layout: &Layout) -> Vec<Health> {
     let kubectl = Kubectl::of(layout);
     let processes = Processes::of(layout).all();
     let mut all = join_all(processes.iter().map(|process| ask(layout, &kubectl, process))).await;

@@ -26,12 +26,12 @@ mod pki;
 mod processes;
 mod programs;
 mod progress;
+mod supervision;
 mod teardown;
 mod up;
 mod wait;
 
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
 pub use rustix::process::Signal;
@@ -128,11 +128,6 @@ impl TestBed {
         teardown::leftovers(&Layout::new(bed)?)
     }
 
-    /// Asks every part whether it is well.
-    pub async fn status(&self) -> Vec<Health> {
-        health::check(&self.layout).await
-    }
-
     /// Loads an image archive into all real nodes.
     ///
     /// # Errors
@@ -184,59 +179,6 @@ impl TestBed {
     /// When it does not compile.
     pub async fn save_syncer(profile: Profile, archive: &Path) -> Result<()> {
         images::save(images::build_syncer(profile).await?, archive).await
-    }
-
-    /// Sends a signal to a process of the bed (`kube-apiserver`, `kubelet-node1`, ...).
-    ///
-    /// # Errors
-    /// When the bed has no process of that name.
-    pub fn signal(&self, component: &str, signal: Signal) -> Result<()> {
-        self.process(component)?.signal(signal);
-        Ok(())
-    }
-
-    /// Kills a process of the bed and starts it again as it was.
-    ///
-    /// # Errors
-    /// When the bed has no process of that name, or it does not start.
-    pub async fn restart(&self, component: &str) -> Result<()> {
-        self.stop(component).await?;
-        self.start(component)
-    }
-
-    /// Kills a process of the bed and waits for its end.
-    ///
-    /// # Errors
-    /// When the bed has no process of that name.
-    pub async fn stop(&self, component: &str) -> Result<()> {
-        self.process(component)?.stop(Signal::KILL, Duration::from_secs(10)).await
-    }
-
-    /// Starts a process of the bed that ended, as it was.
-    ///
-    /// # Errors
-    /// When it still runs, or does not start.
-    pub fn start(&self, component: &str) -> Result<()> {
-        let process = self.process(component)?;
-        ensure!(!process.alive(), "{component} is still running");
-        processes::Processes::of(&self.layout).start(process.spec).map(drop)
-    }
-
-    /// A process of the bed, for its id and arguments.
-    ///
-    /// # Errors
-    /// When there is none of that name; the message names those there are.
-    pub fn process(&self, component: &str) -> Result<Process> {
-        processes::Processes::of(&self.layout).find(component)
-    }
-
-    /// The log file of a process.
-    ///
-    /// # Errors
-    /// When the bed has no process of that name.
-    pub fn log(&self, component: &str) -> Result<PathBuf> {
-        let processes = processes::Processes::of(&self.layout);
-        Ok(processes.log(&processes.find(component)?.spec.name))
     }
 }
 

@@ -44,9 +44,7 @@ impl TestBed {
             let name = format!("{agent}-{}", node.name);
             // A kubelet gives up when its runtime is not there yet.
             until(&name, Duration::from_secs(60), || async {
-                if !self.process(&name)?.alive() {
-                    self.start(&name)?;
-                }
+                self.start(&name)?;
                 Ok(agent != "kubelet" || answers(node, KUBELET_HEALTH_PORT).await)
             })
             .await?;

@@ -1,6 +1,6 @@
 //! The bed's long-lived processes: started detached, written down, found again by later commands.
 
-use std::fs::OpenOptions;
+use std::fs::{File, OpenOptions};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
@@ -11,15 +11,12 @@ use serde::{Deserialize, Serialize};
 
 use super::command::tail;
 use super::layout::Layout;
+use super::lock;
 use super::network;
-use super::progress::Progress;
 use super::wait::until;
 
 /// Set in the environment of every process of a bed, to the bed's prefix.
 pub const MARK: &str = "VCLUSTER_TESTBED";
-
-/// How soon a process that ended is started again.
-const SUPERVISION: Duration = Duration::from_secs(1);
 
 /// How a process is started.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -41,6 +38,8 @@ pub struct Process {
     pub pid: i32,
     /// When it started, in clock ticks since the machine's boot. An id alone may by now be another process.
     started: u64,
+    /// Whether it is to run: not after [`Processes::stop`].
+    pub wanted: bool,
 }
 
 /// The processes of one bed.
@@ -82,13 +81,36 @@ impl Processes {
         let pid = i32::try_from(child.id())?;
         let started = start_time(pid)
             .with_context(|| format!("{} ended at once; see {}", spec.name, path.display()))?;
-        let process = Process { spec, pid, started };
-        let record = self.record(&process.spec.name);
-        let fresh = record.with_extension("new");
-        std::fs::write(&fresh, serde_json::to_vec(&process)?)?;
-        std::fs::rename(&fresh, &record)
-            .with_context(|| format!("cannot write {}", record.display()))?;
+        let process = Process { spec, pid, started, wanted: true };
+        self.write_down(&process)?;
         Ok(process)
+    }
+
+    /// Kills a process, which then is not to run, and waits for its end.
+    ///
+    /// # Errors
+    /// When there is none of that name, or it does not end.
+    pub async fn stop(&self, name: &str) -> Result<()> {
+        let mut process = self.find(name)?;
+        process.wanted = false;
+        self.write_down(&process)?;
+        process.stop(Signal::KILL, Duration::from_secs(10)).await
+    }
+
+    /// Keeps others from starting processes of the bed for as long as the file is open.
+    ///
+    /// # Errors
+    /// When the lock's file cannot be made.
+    pub fn starting(&self) -> Result<File> {
+        lock::exclusive(&self.records.join("starting.lock"))
+    }
+
+    fn write_down(&self, process: &Process) -> Result<()> {
+        let record = self.records.join(format!("{}.json", process.spec.name));
+        let fresh = record.with_extension("new");
+        std::fs::write(&fresh, serde_json::to_vec(process)?)?;
+        std::fs::rename(&fresh, &record)
+            .with_context(|| format!("cannot write {}", record.display()))
     }
 
     /// All processes that were started and not stopped since, by name.
@@ -147,37 +169,6 @@ impl Processes {
         let log = self.log(name);
         let said = std::fs::read_to_string(&log).unwrap_or_default();
         format!("the end of {}:\n{}", log.display(), tail(&said, 15))
-    }
-
-    /// Starts again what ended, as an init system does. Returns how many did.
-    ///
-    /// # Errors
-    /// When one cannot be started.
-    pub fn revive(&self, progress: &Progress) -> Result<usize> {
-        let ended: Vec<_> = self.all().into_iter().filter(|process| !process.alive()).collect();
-        let count = ended.len();
-        for process in ended {
-            let name = &process.spec.name;
-            progress
-                .note(&format!("{name} had ended; starting it again. {}", self.end_of_log(name)));
-            self.start(process.spec)?;
-        }
-        Ok(count)
-    }
-
-    /// Starts again what ends, for as long as it is polled.
-    ///
-    /// # Errors
-    /// When one cannot be started.
-    pub async fn supervise(&self, progress: &Progress) -> Result<()> {
-        loop {
-            tokio::time::sleep(SUPERVISION).await;
-            self.revive(progress)?;
-        }
-    }
-
-    fn record(&self, name: &str) -> PathBuf {
-        self.records.join(format!("{name}.json"))
     }
 }
 

@@ -167,7 +167,7 @@ async fn start(
     });
     tokio::select! {
         ready = addons => ready,
-        failed = processes.supervise(progress) => failed,
+        failed = processes.supervise(progress) => Err(failed),
     }
 }
 

@@ -11,19 +11,20 @@ use e2e::suite::Tally;
 pub struct Report {
     began: Instant,
     lines: Vec<Line>,
-    tally: Tally,
+    passed: usize,
+    failed: usize,
 }
 
 struct Line {
     name: String,
     took: Duration,
     fine: bool,
-    note: String,
+    notes: Vec<String>,
 }
 
 impl Default for Report {
     fn default() -> Self {
-        Self { began: Instant::now(), lines: Vec::new(), tally: Tally::default() }
+        Self { began: Instant::now(), lines: Vec::new(), passed: 0, failed: 0 }
     }
 }
 
@@ -40,36 +41,40 @@ impl Report {
         work: impl Future<Output = Result<T>>,
     ) -> Option<T> {
         let (outcome, took) = timed(name, work).await;
-        self.tally.passed += usize::from(outcome.is_ok());
-        self.tally.failed += usize::from(outcome.is_err());
-        self.note(name, took, outcome.is_ok(), String::new());
+        self.passed += usize::from(outcome.is_ok());
+        self.failed += usize::from(outcome.is_err());
+        self.note(name, took, outcome.is_ok(), Vec::new());
         outcome.ok()
     }
 
     /// Makes a check that consists of many.
     pub async fn count(&mut self, name: &str, work: impl Future<Output = Result<Tally>>) {
         let (outcome, took) = timed(name, work).await;
-        let tally = outcome.unwrap_or(Tally { passed: 0, failed: 1 });
-        self.tally.passed += tally.passed;
-        self.tally.failed += tally.failed;
-        let note = format!("{} passed, {} failed", tally.passed, tally.failed);
-        self.note(name, took, tally.failed == 0, note);
+        let whole = || Tally { passed: 0, failed: vec![name.to_owned()] };
+        let tally = outcome.unwrap_or_else(|_| whole());
+        let failed = tally.failed.len();
+        self.passed += tally.passed;
+        self.failed += failed;
+        let mut notes = vec![format!("{} passed, {failed} failed", tally.passed)];
+        notes.extend(tally.failed);
+        self.note(name, took, failed == 0, notes);
     }
 
     /// Shows it all; the last line is for machines.
     pub fn close(self) -> ExitCode {
         say("\n==> summary");
-        for Line { name, took, fine, note } in &self.lines {
+        for Line { name, took, fine, notes } in &self.lines {
             let word = if *fine { "ok" } else { "FAILED" };
-            say(&format!("{word:>8}  {:>7.1} s  {name}  {note}", took.as_secs_f64()));
+            let line = format!("{word:>8}  {:>7.1} s  {name}  ", took.as_secs_f64());
+            say(&format!("{line}{}", notes.join("\n                       ")));
         }
         say(&format!("          {:>7.1} s  in all", self.began.elapsed().as_secs_f64()));
-        say(&format!("{} passed, {} failed", self.tally.passed, self.tally.failed));
-        if self.tally.failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+        say(&format!("{} passed, {} failed", self.passed, self.failed));
+        if self.failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
     }
 
-    fn note(&mut self, name: &str, took: Duration, fine: bool, note: String) {
-        self.lines.push(Line { name: name.to_owned(), took, fine, note });
+    fn note(&mut self, name: &str, took: Duration, fine: bool, notes: Vec<String>) {
+        self.lines.push(Line { name: name.to_owned(), took, fine, notes });
     }
 }
 

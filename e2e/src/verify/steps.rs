@@ -113,10 +113,11 @@ pub async fn other_settings(testbed: &TestBed, vcluster: &Path, all: bool) -> Re
         .buffer_unordered(at_once);
     // One that cannot begin does not end the others.
     let tallies: Vec<Result<Tally>> = runs.collect().await;
-    tallies.into_iter().try_fold(Tally::default(), |sum, tally| {
-        let Tally { passed, failed } = tally?;
-        Ok(Tally { passed: sum.passed + passed, failed: sum.failed + failed })
-    })
+    let mut sum = Tally::default();
+    for tally in tallies {
+        sum.add(tally?);
+    }
+    Ok(sum)
 }
 
 async fn with_setting(
@@ -143,15 +144,15 @@ async fn counted(cargo: &mut Command) -> Result<Tally> {
     let mut lines = BufReader::new(child.stdout.take().context("no output")?).lines();
     let mut tally = Tally::default();
     while let Some(line) = lines.next_line().await? {
-        if let Some((passed, failed)) = counts(&line) {
-            tally.passed += passed;
-            tally.failed += failed;
+        if let Some(name) = failed(&line) {
+            tally.count(name, false);
         }
+        tally.passed += passed(&line).unwrap_or_default();
         say(&line);
     }
     let status = child.wait().await?;
     // A test program that crashes counts nothing.
-    ensure!(status.success() || tally.failed > 0, "cargo test ended with {status}");
+    ensure!(status.success() || !tally.failed.is_empty(), "cargo test ended with {status}");
     ensure!(tally.passed > 0, "not one test was run");
     Ok(tally)
 }
@@ -162,24 +163,29 @@ fn selection(all: bool, setting: Setting) -> Selection {
     Selection { words: Vec::new(), long: all, setting, smoke, jobs: setting.jobs() }
 }
 
-/// `test result: ok. 12 passed; 0 failed; ...`
-fn counts(line: &str) -> Option<(usize, usize)> {
+/// `test result: FAILED. 12 passed; 3 failed; ...`
+fn passed(line: &str) -> Option<usize> {
     let rest = line.trim().strip_prefix("test result: ")?;
-    let number = |word: &str| {
-        let before = rest.split(word).next()?;
-        before.split_whitespace().next_back()?.parse().ok()
-    };
-    Some((number(" passed")?, number(" failed")?))
+    rest.split(" passed").next()?.split_whitespace().next_back()?.parse().ok()
+}
+
+/// `test NAME ... FAILED`
+fn failed(line: &str) -> Option<&str> {
+    let name = line.trim().strip_prefix("test ")?.strip_suffix("FAILED")?;
+    Some(name.trim_end().trim_end_matches('.').trim_end())
 }
 
 #[cfg(test)]
 mod tests {
-    use super::counts;
+    use super::{failed, passed};
 
     #[test]
     fn the_counts_of_test_programs_are_read() {
         let line = "test result: FAILED. 12 passed; 3 failed; 0 ignored; 0 measured; 0 filtered out; finished in 0.1s";
-        assert_eq!(counts(line), Some((12, 3)));
-        assert_eq!(counts("test names_are_unique ... ok"), None);
+        assert_eq!(passed(line), Some(12));
+        assert_eq!(failed(line), None);
+        assert_eq!(passed("test names_are_unique ... ok"), None);
+        assert_eq!(failed("test names_are_unique ... ok"), None);
+        assert_eq!(failed("test names::are_unique ... FAILED"), Some("names::are_unique"));
     }
 }
