@@ -125,6 +125,8 @@ const MYSQL_USER: &str =
 
 async fn mysql(files: &Path, address: IpAddr, port: u16) -> Result<Child> {
     let data = files.join("data");
+    // Asked by the next, which does not say that it is missing.
+    program("my_print_defaults", "mariadb-client-core")?;
     let mut install = program("mariadb-install-db", "mariadb-server-core")?;
     install.args(["--no-defaults", "--skip-test-db", "--auth-root-authentication-method=normal"]);
     run(install.arg(format!("--datadir={}", data.display()))).await?;

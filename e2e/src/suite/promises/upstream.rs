@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use vcluster_config::images::KUBERNETES_VERSION;
 
 use super::delete::remains;
+use crate::suite::holds::holds;
 use crate::suite::home::Home;
 use crate::suite::space::{Space, text};
 use crate::suite::{Company, Fits, Promise, kind, sample, upstream, world::World};
@@ -29,11 +30,17 @@ async fn run(world: World) -> Result<()> {
     upstream::release(&home, &space, &name).await?;
     let pod = format!("{name}-0");
     space.ready(&pod).await?;
-    let row = listed(&home, &space).await?.context("it is not listed")?;
-    ensure!(
-        (text(&row, "/Name"), text(&row, "/Status")) == (name.as_str(), "Running"),
-        "it is listed as {row}"
-    );
+    let row = holds("it is listed as running", || async {
+        let row = listed(&home, &space).await?.context("it is not listed")?;
+        let now = space.get(kind::PODS, &pod).await?;
+        ensure!(
+            (text(&row, "/Name"), text(&row, "/Status")) == (name.as_str(), "Running"),
+            "it is listed as {row}, and its containers are {:?}",
+            now.pointer("/status/containerStatuses")
+        );
+        Ok(row)
+    })
+    .await?;
     // The syncer's container is one of Kubernetes here.
     ensure!(text(&row, "/Version").ends_with(KUBERNETES_VERSION.trim_start_matches('v')), "{row}");
 
