@@ -176,7 +176,7 @@ mod tests {
         let (subscriber, _level) =
             subscriber(LogFormat::Json, "info", move || writer.clone(), true).unwrap();
         tracing::subscriber::with_default(subscriber, || tracing::info!(node = "n1", "listening"));
-        let line: serde_json::Value = serde_json::from_str(&sink.text()).unwrap();
+        let line: vcluster_syncer_core::json::Value = serde_json::from_str(&sink.text()).unwrap();
         assert_eq!(line["message"], "listening");
         assert_eq!(line["node"], "n1");
         assert_eq!(line["level"], "INFO");

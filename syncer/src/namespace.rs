@@ -8,7 +8,7 @@ use futures::{Stream, StreamExt as _, stream};
 use http::{HeaderValue, Method, Request, StatusCode, header};
 use kube::Client;
 use kube::core::WatchEvent;
-use serde_json::Value;
+use vcluster_syncer_core::json::Value;
 
 /// The longest that an answer may take unless told otherwise.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -139,7 +139,7 @@ impl Namespace {
     pub async fn delete(&self, kind: &'static str, object: &Value) -> Result<(), Denied> {
         let of = |pointer| object.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
         let (name, uid) = (of("/metadata/name"), of("/metadata/uid"));
-        let condition = serde_json::json!({ "preconditions": { "uid": uid } });
+        let condition = vcluster_syncer_core::json::json!({ "preconditions": { "uid": uid } });
         match self.send(Method::DELETE, &self.path(kind, name), Some(&condition)).await {
             Ok(_) => Ok(()),
             Err(error) if code(&error) == Some(StatusCode::NOT_FOUND) => Ok(()),

@@ -1,6 +1,6 @@
 //! JSON merge patches (RFC 7386) of what differs.
 
-use serde_json::{Map, Value};
+use crate::json::{Map, Value};
 
 /// The merge patch that turns `from` into `to`, or nothing when they are equal.
 ///
@@ -58,8 +58,8 @@ fn without_nulls(value: &Value) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::json::json;
     use proptest::prelude::*;
-    use serde_json::json;
 
     fn document() -> impl Strategy<Value = Value> {
         let leaf = prop_oneof![

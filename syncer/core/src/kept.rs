@@ -3,7 +3,7 @@
 //! Their virtual objects went with a store that was lost. A kept object stays until a virtual object of its key comes
 //! back, and is then handed over to that: it keeps its data, its addresses and its UID on the host.
 
-use serde_json::{Value, json};
+use crate::json::{Value, json};
 
 use crate::mirror::{AfterLoss, Mirror, View, is_twin};
 use crate::{Host, NotNow, Object, Op, Plan, Settings, Virtual, World, labels};
@@ -45,9 +45,9 @@ fn is_kept(host: &Host<Object>) -> bool {
 /// Rewrites the marks. What else differs is the next plan's.
 fn hand_over(mirror: &dyn Mirror, virt: &Virtual<Object>, host: &Host<Object>) -> Plan {
     let marks = json!({"metadata": {"annotations": {
-        labels::OBJECT_UID: virt.uid(),
-        labels::OBJECT_VERSION: virt.resource_version(),
-        labels::KEPT: Value::Null,
+        (labels::OBJECT_UID): virt.uid(),
+        (labels::OBJECT_VERSION): virt.resource_version(),
+        (labels::KEPT): Value::Null,
     }}});
     Op::patch_host(mirror.host_kind(), host, marks).into()
 }

@@ -9,6 +9,7 @@
 //! Start at [`mirror::Mirror`], then read one kind, for example [`kinds::configmaps`]. [`kept`] comes before all of them.
 
 pub mod diff;
+pub mod json;
 pub mod kept;
 pub mod key;
 pub mod kinds;

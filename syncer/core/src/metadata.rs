@@ -2,7 +2,7 @@
 
 mod wanted;
 
-use serde_json::{Map, Value, json};
+use crate::json::{Map, Value, json};
 
 use crate::labels::{self, annotation_passes};
 use crate::{Host, Key, Object, Resource, Settings, Virtual};
@@ -34,7 +34,7 @@ pub fn from_host(original: &Host<Object>, annotated: bool) -> Value {
     let plain = |(key, value): (&str, &str)| {
         annotation_passes(key).then(|| (key.to_owned(), Value::from(value)))
     };
-    let labels: Map<String, Value> = original.labels().filter_map(plain).collect();
+    let labels: Map = original.labels().filter_map(plain).collect();
     let mut annotations = Map::new();
     if annotated {
         annotations.extend(original.annotations().filter_map(plain));
@@ -51,7 +51,7 @@ pub fn from_host(original: &Host<Object>, annotated: bool) -> Value {
         (labels::MANAGED_ANNOTATIONS, owned_annotations),
     ] {
         if !value.is_empty() {
-            annotations.insert(key.into(), value.into());
+            annotations.insert(key, value.into());
         }
     }
     json!({"labels": labels, "annotations": annotations})
@@ -126,8 +126,7 @@ mod tests {
 
     #[test]
     fn a_tenant_cannot_set_our_marks() {
-        let forged =
-            json!({labels::MANAGED_BY: "other", labels::OBJECT_UID: "forged", "release": "my-vc"});
+        let forged = json!({(labels::MANAGED_BY): "other", (labels::OBJECT_UID): "forged", "release": "my-vc"});
         let made = host(&virt(forged.clone(), forged));
         assert_eq!(made.label(labels::MANAGED_BY), Some("my-vc"));
         assert_eq!(made.annotation(labels::OBJECT_UID), Some("u1"));

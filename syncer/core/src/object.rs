@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use serde_json::{Map, Value};
+use crate::json::{Map, Value};
 
 /// A Kubernetes object. Every lens copes with any JSON: what is not there reads as absent. Clones share the document
 /// until one of them changes.
@@ -91,7 +91,7 @@ impl Object {
 
     /// What is at a path of object members. A JSON `null` reads as absent.
     pub fn at(&self, path: &[&str]) -> Option<&Value> {
-        let found = path.iter().try_fold(self.value(), |value, member| value.get(*member))?;
+        let found = path.iter().try_fold(self.value(), |value, member| value.get(member))?;
         (!found.is_null()).then_some(found)
     }
 
@@ -112,9 +112,9 @@ impl Object {
             return;
         };
         let parent = parents.iter().fold(self.value_mut(), |at, member| {
-            members(at).entry((*member).to_owned()).or_insert_with(|| Value::Object(Map::new()))
+            members(at).entry(*member).or_insert_with(|| Value::Object(Map::new()))
         });
-        members(parent).insert((*last).to_owned(), value.into());
+        members(parent).insert(*last, value.into());
     }
 
     /// Takes away what is at a path, if anything.
@@ -122,13 +122,13 @@ impl Object {
         let (last, parents) = path.split_last()?;
         self.at(path)?;
         let parent =
-            parents.iter().try_fold(self.value_mut(), |value, member| value.get_mut(*member))?;
-        parent.as_object_mut()?.remove(*last)
+            parents.iter().try_fold(self.value_mut(), |value, member| value.get_mut(member))?;
+        parent.as_object_mut()?.remove(last)
     }
 }
 
 /// The members of a value, made an empty object first when it is anything else.
-pub fn members(value: &mut Value) -> &mut Map<String, Value> {
+pub fn members(value: &mut Value) -> &mut Map {
     if !value.is_object() {
         *value = Value::Object(Map::new());
     }
@@ -141,7 +141,7 @@ pub fn members(value: &mut Value) -> &mut Map<String, Value> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
+    use crate::json::json;
 
     #[test]
     fn lenses_read_anything_without_panic() {

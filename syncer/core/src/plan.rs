@@ -1,6 +1,6 @@
 //! What to do: writes with their preconditions, events to post, and when to look again.
 
-use serde_json::Value;
+use crate::json::Value;
 
 use crate::{Host, Key, Object, Resource, Side, Virtual};
 
@@ -186,7 +186,7 @@ impl Op {
         virt: &Virtual<Object>,
         status: Value,
     ) -> Op {
-        let body = serde_json::json!({ "status": status });
+        let body = crate::json::json!({ "status": status });
         Op::patch(Side::Virtual, kind, virt, PatchForm::Strategic, Some("status"), body)
     }
 

@@ -1,6 +1,6 @@
 //! What an API server refused, so that the next plan can ask for something else.
 
-use serde_json::Value;
+use crate::json::Value;
 
 use crate::{Key, Op, Resource, Side};
 

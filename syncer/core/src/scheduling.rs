@@ -96,7 +96,7 @@ impl Which {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
+    use crate::json::json;
 
     #[test]
     fn a_pod_says_by_name_whose_scheduler_places_it() {

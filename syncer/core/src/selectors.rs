@@ -1,6 +1,6 @@
 //! Label selectors on their way to the host.
 
-use serde_json::{Value, json};
+use crate::json::{Value, json};
 
 use crate::labels::{self, host_label_key, namespace_label_key};
 use crate::object::members;
@@ -30,8 +30,8 @@ pub fn equality_selector(selector: &Value, namespace: &str, settings: &Settings)
         members(&mut translated)
             .insert(host_label_key(key, &settings.name).into_owned(), value.clone());
     }
-    members(&mut translated).insert(labels::MANAGED_BY.into(), settings.name.clone().into());
-    members(&mut translated).insert(labels::NAMESPACE.into(), namespace.into());
+    members(&mut translated).insert(labels::MANAGED_BY, settings.name.clone().into());
+    members(&mut translated).insert(labels::NAMESPACE, namespace.into());
     translated
 }
 
@@ -46,7 +46,7 @@ pub fn match_expression(selector: &mut Value, key: &str, operator: &str, values:
     let expressions = members(selector).entry("matchExpressions").or_insert_with(|| json!([]));
     let mut expression = json!({"key": key, "operator": operator});
     if !values.is_empty() {
-        members(&mut expression).insert("values".into(), json!(values));
+        members(&mut expression).insert("values", json!(values));
     }
     match expressions {
         Value::Array(list) => list.push(expression),
@@ -81,12 +81,12 @@ fn keys_translated(selector: &Value, translate: impl Fn(&str) -> String) -> Valu
     let mut translated = selector.clone();
     if let Some(labels) = selector.get("matchLabels").and_then(Value::as_object) {
         let renamed = labels.iter().map(|(key, value)| (translate(key), value.clone())).collect();
-        members(&mut translated).insert("matchLabels".into(), Value::Object(renamed));
+        members(&mut translated).insert("matchLabels", Value::Object(renamed));
     }
     let expressions = translated.get_mut("matchExpressions").and_then(Value::as_array_mut);
     for expression in expressions.into_iter().flatten() {
         if let Some(key) = expression.get("key").and_then(Value::as_str).map(&translate) {
-            members(expression).insert("key".into(), key.into());
+            members(expression).insert("key", key.into());
         }
     }
     translated
@@ -134,7 +134,7 @@ mod tests {
         let hashed = host_label_key("release", "my-vc").into_owned();
         let got = label_selector(&selector, &Settings::example());
         assert_eq!(got["matchLabels"]["app"], "web");
-        assert_eq!(got["matchLabels"][&hashed], "a");
+        assert_eq!(got["matchLabels"][hashed.as_str()], "a");
         assert_eq!(got["matchExpressions"][0]["key"], hashed);
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::{Value, json};
+use crate::json::{Value, json};
 
 use crate::pod_security::Standard;
 use crate::{Host, Key, Scheduling};

@@ -3,7 +3,7 @@
 //! A plan that compares would ask for such a field for ever. So the engine looks at each answer once, remembers what
 //! was dropped, and tells plans through [`crate::World::drops`].
 
-use serde_json::Value;
+use crate::json::Value;
 
 /// The paths of what a patch set and the answer lacks, such as `status.conditions[].observedGeneration`; indices are
 /// left out, so that what is learned of one element holds for all.
@@ -44,7 +44,7 @@ fn compare(path: &str, patch: &Value, answer: &Value, paths: &mut Vec<String>) {
             let wanted =
                 wanted.iter().filter(|(key, value)| !key.starts_with('$') && !is_empty(value));
             for (key, value) in wanted {
-                let inner = if path.is_empty() { key.clone() } else { format!("{path}.{key}") };
+                let inner = if path.is_empty() { key.to_string() } else { format!("{path}.{key}") };
                 match got.get(key) {
                     Some(got) => compare(&inner, value, got, paths),
                     None => paths.push(inner),
@@ -67,7 +67,7 @@ fn compare(path: &str, patch: &Value, answer: &Value, paths: &mut Vec<String>) {
 /// another for it would be to miss what was never meant for that one.
 fn same_element<'a>(element: &Value, index: usize, list: &'a [Value]) -> Option<&'a Value> {
     let keys = ["type", "name", "ip", "mountPath"];
-    match keys.iter().find_map(|key| Some((*key, element.get(*key)?))) {
+    match keys.iter().find_map(|key| Some((*key, element.get(key)?))) {
         Some((key, value)) => list.iter().find(|candidate| candidate.get(key) == Some(value)),
         None => list.get(index),
     }
@@ -88,7 +88,7 @@ fn is_empty(value: &Value) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
+    use crate::json::json;
 
     #[test]
     fn what_an_older_server_drops_is_found_and_can_be_left_out() {

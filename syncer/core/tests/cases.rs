@@ -25,8 +25,8 @@
 
 use std::path::{Path, PathBuf};
 
-use serde_json::{Value, json};
 use vcluster_syncer_core::diff::apply_merge_patch;
+use vcluster_syncer_core::json::{Value, json};
 use vcluster_syncer_core::pod_security::Standard;
 use vcluster_syncer_core::{
     Host, HostNodes, Key, Object, Settings, Side, Virtual, Which, metadata,
@@ -185,10 +185,10 @@ fn settings(world: &Object) -> Settings {
             }
             "scheduler_inside" => settings.scheduling.inside = flag(),
             "schedulers_of_host" => {
-                let names: Vec<String> = serde_json::from_value(value.clone()).expect("names");
+                let names: Vec<String> = value.to().expect("names");
                 settings.scheduling.of_host = Some(names);
             }
-            "images" => settings.images = serde_json::from_value(value.clone()).expect("a map"),
+            "images" => settings.images = value.to().expect("a map"),
             "tolerations" => settings.tolerations = value.as_array().expect("a list").clone(),
             "host_nodes" => settings.scheduling.nodes = Some(host_nodes(value)),
             other => panic!("no setting is called {other:?}"),
@@ -202,7 +202,7 @@ fn host_nodes(value: &Value) -> HostNodes {
     let which = match value.as_str() {
         Some("all") => Which::All,
         Some("in use") => Which::InUse,
-        _ => Which::Labelled(serde_json::from_value(value.clone()).expect("labels")),
+        _ => Which::Labelled(value.to().expect("labels")),
     };
     HostNodes { which, without_images: false }
 }

@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 
 use jiff::ToSpan as _;
 use proptest::prelude::*;
-use serde_json::json;
+use vcluster_syncer_core::json::json;
 use vcluster_syncer_core::kinds::{endpointslices, services};
 use vcluster_syncer_core::resource::{CLAIMS, ENDPOINT_SLICES, NAMESPACES, PODS, SERVICES};
 use vcluster_syncer_core::{Host, Key, NotNow, Object, Resource, Settings, Virtual, labels};
@@ -52,9 +52,9 @@ impl Story {
             Object::new(json!({
                 "metadata": {
                     "name": "my-vc", "namespace": "team-x",
-                    "annotations": {labels::STORE_UID: "virtual-uid-of-kube-system"},
+                    "annotations": {(labels::STORE_UID): "virtual-uid-of-kube-system"},
                 },
-                "spec": {"clusterIP": "10.96.9.9", "ports": port},
+                "spec": {"clusterIP": "10.96.9.9", "ports": &port},
             })),
         );
         clusters.host.seed(

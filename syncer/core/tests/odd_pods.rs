@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 use proptest::sample::select;
-use serde_json::{Value, json};
+use vcluster_syncer_core::json::{Value, json};
 use vcluster_syncer_core::resource::{NODES, PODS, SERVICES};
 use vcluster_syncer_core::{
     Act, Gone, Host, Key, Mirror as _, NotNow, Object, PatchForm, Settings, Side, View, Virtual,
@@ -169,7 +169,7 @@ fn status() -> impl Strategy<Value = Value> {
                 json!([{"name": "web", "restartCount": restarts, "state": {"running": {"startedAt": null}}}, {"name": "injected"}]);
             for (name, number) in extra {
                 status[name] = match name {
-                    "futureMap" => json!({"a": number, format!("b{number}"): {"c": [number]}}),
+                    "futureMap" => json!({"a": number, (format!("b{number}")): {"c": [number]}}),
                     "futureList" => json!([{"a": number}, number]),
                     "podIPs" | "hostIPs" => json!([{"ip": format!("10.0.0.{number}")}, {"ip": "fd00::1"}]),
                     "observedGeneration" => json!(number),

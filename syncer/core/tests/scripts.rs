@@ -29,8 +29,8 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use jiff::ToSpan as _;
-use serde_json::{Value, json};
 use vcluster_syncer_core::diff::apply_merge_patch;
+use vcluster_syncer_core::json::{Value, json};
 use vcluster_syncer_core::resource::{NAMESPACES, PODS};
 use vcluster_syncer_core::{
     HostNodes, Key, NotNow, Object, PatchForm, Settings, Side, Virtual, Which,
@@ -190,10 +190,10 @@ impl Story {
                 (self.clusters.virt.dual_stack, self.clusters.host.dual_stack) = (flag, flag);
             }
             "virtual_drops" => {
-                self.clusters.virt.unknown = serde_json::from_value(value.clone()).expect("paths");
+                self.clusters.virt.unknown = value.to().expect("paths");
             }
             "virtual_range" => {
-                let bytes: Vec<u8> = serde_json::from_value(value.clone()).expect("two bytes");
+                let bytes: Vec<u8> = value.to().expect("two bytes");
                 self.clusters.virt.range = [bytes[0], bytes[1]];
             }
             _ => panic!("not a setting: {setting}"),

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use serde_json::Value;
+use vcluster_syncer_core::json::Value;
 
 /// Reads a YAML file; nothing when there is none.
 pub fn read(path: &Path) -> Option<Value> {
@@ -15,11 +15,9 @@ pub fn parse(text: &str) -> Result<Value, String> {
     serde_saphyr::from_str(text).map_err(|error| error.to_string())
 }
 
-/// Prints a value with its members in order, so that the text does not depend on how maps are built.
+/// Prints a value.
 pub fn print(value: &Value) -> String {
-    let mut value = value.clone();
-    value.sort_all_objects();
-    serde_saphyr::to_string(&value).expect("a JSON value prints as YAML")
+    serde_saphyr::to_string(value).expect("a JSON value prints as YAML")
 }
 
 /// Compares a text with a golden file, or rewrites the file when `UPDATE=1` is set.

@@ -159,8 +159,8 @@ async fn reach(addresses: &[SocketAddr], from: SocketAddr) -> anyhow::Result<Tcp
 
 #[cfg(test)]
 mod tests {
-    use serde_json::{Value, json};
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    use vcluster_syncer_core::json::{Value, json};
 
     use super::*;
     use crate::activator::plane::tests::plane;
@@ -208,7 +208,7 @@ mod tests {
                 _ if line.contains("/statefulsets/my") => Some((200, asleep.clone())),
                 _ if line.starts_with("GET pods?watch") && woken.load(Relaxed) => event(&pod),
                 _ if line.starts_with("GET pods?") && woken.load(Relaxed) => {
-                    Some((200, json!({ "items": [pod] })))
+                    Some((200, json!({ "items": [&pod] })))
                 }
                 _ if line.starts_with("GET pods?") => Some((200, json!({ "items": [] }))),
                 _ => None,

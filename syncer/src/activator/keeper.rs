@@ -137,8 +137,8 @@ async fn swept(plane: &Plane) -> Result<bool, Denied> {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::{Value, json};
     use vcluster_config::AutoSleep;
+    use vcluster_syncer_core::json::{Value, json};
 
     use super::*;
     use crate::activator::plane::tests::plane;
@@ -151,7 +151,7 @@ mod tests {
         let date = since.to_string();
         let set = json!({
             "metadata": { "name": "my", "resourceVersion": "1", "annotations": {
-                "loft.sh/paused": "true", "loft.sh/paused-date": date, "vcluster.loft.sh/asleep-since": date,
+                "loft.sh/paused": "true", "loft.sh/paused-date": &date, "vcluster.loft.sh/asleep-since": &date,
             } },
             "spec": { "replicas": 0 },
         });
@@ -182,8 +182,7 @@ mod tests {
                 _ => None,
             }
         });
-        let options: AutoSleep =
-            serde_json::from_value(json!({ "wakeup": { "schedule": wake } })).unwrap();
+        let options: AutoSleep = json!({ "wakeup": { "schedule": wake } }).to().unwrap();
         let rest = Rest { wake: options.rest().unwrap().wake, ..Rest::default() };
         let pause = step(&plane(namespace), &rest, State::Asleep(since), None).await.unwrap();
         let led = led.lock().unwrap().clone();

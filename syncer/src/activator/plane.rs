@@ -8,10 +8,10 @@ use anyhow::Context as _;
 use http_body_util::{BodyExt as _, Empty, Limited};
 use hyper_util::rt::TokioIo;
 use jiff::{SignedDuration, Timestamp};
-use serde_json::{Value, json};
 use tokio::net::TcpStream;
 use tokio::sync::Mutex;
 use vcluster_config::Labels;
+use vcluster_syncer_core::json::{Value, json};
 use vcluster_syncer_core::sleep::{State, fall_asleep, wake_up};
 
 use super::{APP, Arguments};
@@ -142,7 +142,7 @@ impl Plane {
         };
         let wanted = match to {
             Door::Plane => self.selector.clone(),
-            Door::Activator => json!({ "app": APP, "release": self.name }),
+            Door::Activator => json!({ "app": APP, "release": &self.name }),
         };
         let now = service.pointer("/spec/selector").cloned().unwrap_or_default();
         if now == wanted {

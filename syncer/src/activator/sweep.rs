@@ -3,7 +3,7 @@
 use std::pin::pin;
 
 use futures::{StreamExt as _, TryStreamExt as _, stream};
-use serde_json::Value;
+use vcluster_syncer_core::json::Value;
 use vcluster_syncer_core::labels::{MANAGED_BY, OBJECT_NAME, host_label_key};
 use vcluster_syncer_core::sleep::State;
 
@@ -90,7 +90,7 @@ fn goes(pod: &Value, plane: &Plane) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use vcluster_syncer_core::json::json;
 
     use super::*;
     use crate::activator::plane::tests::plane;

@@ -34,7 +34,7 @@ pub struct Admin {
     /// `/log-level`.
     pub log_level: LogLevel,
     /// `/debug/state`: must hold no secret data.
-    pub state: Arc<dyn Fn() -> serde_json::Value + Send + Sync>,
+    pub state: Arc<dyn Fn() -> vcluster_syncer_core::json::Value + Send + Sync>,
 }
 
 impl Admin {
@@ -93,7 +93,7 @@ mod tests {
             health,
             registry,
             log_level: log_level.clone(),
-            state: Arc::new(|| serde_json::json!({"leader": true})),
+            state: Arc::new(|| vcluster_syncer_core::json::json!({"leader": true})),
         };
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
         let port = listener.local_addr().unwrap().port();

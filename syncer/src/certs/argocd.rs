@@ -3,7 +3,7 @@
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
-use serde_json::{Value, json};
+use vcluster_syncer_core::json::{Value, json};
 
 use super::{ExportError, ExportTarget, Login, Pki, spec};
 

@@ -5,9 +5,9 @@ use std::path::Path;
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
-use serde_json::{Map, Value, json};
 use vcluster_config::{Config, ExportFormat, ExportServiceAccount, Labels};
 use vcluster_syncer_core::Object;
+use vcluster_syncer_core::json::{Map, Value, json};
 
 use super::{Pki, PkiError, argocd, spec};
 
@@ -165,9 +165,9 @@ pub fn kubeconfig_secret(
         ExportFormat::Kubeconfig => texts(pki, target, login)?,
         ExportFormat::ArgoCd => argocd::texts(pki, target, login)?,
     };
-    let data: Map<String, Value> = texts
+    let data: Map = texts
         .into_iter()
-        .map(|(key, text)| (key.to_owned(), BASE64_STANDARD.encode(text).into()))
+        .map(|(key, text)| (key.to_owned(), BASE64_STANDARD.encode(text)))
         .collect();
     let mut labels = target.labels.clone();
     let mut annotations = target.annotations.clone();
@@ -182,8 +182,8 @@ pub fn kubeconfig_secret(
         "kind": "Secret",
         "type": "Opaque",
         "metadata": {
-            "name": target.secret,
-            "namespace": target.namespace,
+            "name": &target.secret,
+            "namespace": &target.namespace,
             "labels": labels,
             "annotations": annotations,
         },
@@ -192,7 +192,7 @@ pub fn kubeconfig_secret(
     if let (Some(owner), Some(metadata)) =
         (owner, secret.get_mut("metadata").and_then(Value::as_object_mut))
     {
-        metadata.insert("ownerReferences".into(), json!([owner]));
+        metadata.insert("ownerReferences", json!([owner]));
     }
     Ok(secret)
 }
@@ -316,7 +316,7 @@ mod tests {
             Some(&owner),
         )
         .unwrap();
-        let keys: Vec<&String> = secret["data"].as_object().unwrap().keys().collect();
+        let keys: Vec<_> = secret["data"].as_object().unwrap().keys().collect();
         assert_eq!(keys, ["certificate-authority", "client-certificate", "client-key", "config"]);
         assert_eq!(secret["metadata"]["name"], "vc-my-vc");
         assert_eq!(secret["metadata"]["ownerReferences"][0]["uid"], "u");
@@ -324,7 +324,7 @@ mod tests {
         let secret =
             kubeconfig_secret(&Pki::fresh(), "my-vc", "team-x", &targets("")[0], &login, None)
                 .unwrap();
-        let keys: Vec<&String> = secret["data"].as_object().unwrap().keys().collect();
+        let keys: Vec<_> = secret["data"].as_object().unwrap().keys().collect();
         assert_eq!(keys, ["certificate-authority", "config", "token"]);
         assert!(!format!("{login:?}").contains("secret-token"));
         let token = token_in(&Object::new(secret), ExportFormat::Kubeconfig);

@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use serde_json::Value;
 use vcluster_config::Config;
+use vcluster_syncer_core::json::Value;
 
 /// Subject alternative names, sorted.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -95,9 +95,13 @@ impl Names {
         }
         let route = &config.control_plane.tls_route;
         if route.enabled {
-            let others =
-                route.spec.get("hostnames").and_then(Value::as_array).into_iter().flatten();
-            let others = others.filter_map(Value::as_str);
+            let others = route
+                .spec
+                .get("hostnames")
+                .and_then(serde_json::Value::as_array)
+                .into_iter()
+                .flatten();
+            let others = others.filter_map(serde_json::Value::as_str);
             [route.host.as_str()].into_iter().chain(others).for_each(|host| names.add(host));
         }
         let exports =
@@ -157,7 +161,7 @@ fn is_dns_name(text: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use vcluster_syncer_core::json::json;
 
     use super::*;
 

@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
-use serde_json::{Map, Value, json};
+use vcluster_syncer_core::json::{Map, Value, json};
 
 use super::{Change, Pki, PkiError, Wanted};
 use crate::namespace::{Denied, Namespace};
@@ -33,15 +33,17 @@ pub fn from_secret(secret: &Value) -> Pki {
     let data = secret.get("data").and_then(Value::as_object);
     let text =
         |value: &Value| String::from_utf8(BASE64_STANDARD.decode(value.as_str()?).ok()?).ok();
-    let files =
-        data.into_iter().flatten().filter_map(|(name, value)| Some((name.clone(), text(value)?)));
+    let files = data
+        .into_iter()
+        .flatten()
+        .filter_map(|(name, value)| Some((name.to_string(), text(value)?)));
     Pki::from_files(files.collect::<BTreeMap<_, _>>())
 }
 
 /// The data of the Secret.
 #[must_use]
-pub fn to_secret(pki: &Pki) -> Map<String, Value> {
-    pki.files().map(|(name, text)| (name.to_owned(), BASE64_STANDARD.encode(text).into())).collect()
+pub fn to_secret(pki: &Pki) -> Map {
+    pki.files().map(|(name, text)| (name.to_owned(), BASE64_STANDARD.encode(text))).collect()
 }
 
 /// Reads Secret `NAME-certs`, makes it or adds to it what is missing or due, and answers what it holds then. When

@@ -11,6 +11,7 @@ use std::net::IpAddr;
 
 use serde_json::{Value, json};
 use vcluster_config::{Config, DistroKind, Fragment, Problem, images, manifests as parse};
+use vcluster_syncer_core::json;
 
 pub use selector::{Selector, selector};
 
@@ -40,23 +41,25 @@ pub struct Settings<'a> {
 ///
 /// # Errors
 /// When `controlPlane.coredns.overwriteManifests` is not YAML.
-pub fn manifests(settings: &Settings<'_>) -> Result<Vec<Value>, Problem> {
+pub fn manifests(settings: &Settings<'_>) -> Result<Vec<json::Value>, Problem> {
     let coredns = &settings.config.control_plane.coredns;
     if !coredns.enabled {
         return Ok(Vec::new());
     }
     if !coredns.overwrite_manifests.is_empty() {
         let text = coredns.overwrite_manifests.replace("{{.IMAGE}}", &image(settings.config));
-        return parse("controlPlane.coredns.overwriteManifests", &text);
+        let objects = parse("controlPlane.coredns.overwriteManifests", &text)?;
+        return Ok(objects.into_iter().map(Into::into).collect());
     }
-    Ok(vec![
+    let objects = [
         account(),
         role(),
         binding(),
         config_map(settings),
         workload::deployment(settings.config, &image(settings.config)),
         workload::service(&coredns.service),
-    ])
+    ];
+    Ok(objects.map(Into::into).into())
 }
 
 /// The image that runs.
@@ -142,13 +145,13 @@ fn merged(mut base: Value, over: &Fragment) -> Value {
 mod tests {
     use super::*;
 
-    fn render(yaml: &str) -> Vec<Value> {
+    fn render(yaml: &str) -> Vec<json::Value> {
         let config = vcluster_config::load("test", yaml).unwrap().config;
         manifests(&Settings { config: &config, host_dns: Some("10.96.0.10".parse().unwrap()) })
             .unwrap()
     }
 
-    fn kind<'a>(objects: &'a [Value], kind: &str) -> &'a Value {
+    fn kind<'a>(objects: &'a [json::Value], kind: &str) -> &'a json::Value {
         objects.iter().find(|object| object["kind"] == kind).unwrap()
     }
 
@@ -165,7 +168,7 @@ mod tests {
         assert_eq!(container["image"], "registry.k8s.io/coredns/coredns:v1.15.0");
         for port in service["spec"]["ports"].as_array().unwrap() {
             let listening = container["ports"].as_array().unwrap();
-            let same = |have: &&Value| {
+            let same = |have: &&json::Value| {
                 have["name"] == port["targetPort"] && have["protocol"] == port["protocol"]
             };
             assert!(listening.iter().any(|have| same(&have)), "{port}");

@@ -2,8 +2,8 @@
 
 use std::fmt;
 
-use serde_json::Value;
 use vcluster_syncer_core::Object;
+use vcluster_syncer_core::json::Value;
 
 use super::{NAMESPACE, SERVICE};
 
@@ -42,7 +42,7 @@ pub fn selector(manifests: &[Value]) -> Option<Selector> {
     let selector = Selector(labels);
     let makes_them = |object: &Object| {
         let labels = object.strings_at(&["spec", "template", "metadata", "labels"]);
-        let some = object.at(&["spec", "replicas"]).is_none_or(|replicas| replicas != 0);
+        let some = object.at(&["spec", "replicas"]).is_none_or(|replicas| *replicas != 0);
         object.namespace() == NAMESPACE && some && selector.selects(labels)
     };
     let awaited = !selector.0.is_empty() && objects.iter().any(makes_them);
@@ -51,7 +51,7 @@ pub fn selector(manifests: &[Value]) -> Option<Selector> {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use vcluster_syncer_core::json::json;
 
     use super::*;
     use crate::coredns::{Settings, manifests};

@@ -7,7 +7,7 @@ use futures::{Stream, StreamExt as _};
 use http::{Method, Request, StatusCode, header};
 use http_body_util::BodyExt as _;
 use kube::client::Body;
-use serde_json::{Value, json};
+use vcluster_syncer_core::json::{Value, json};
 use vcluster_syncer_core::{Key, Object, PatchForm, Resource, Side};
 
 use super::parse;
@@ -165,7 +165,7 @@ impl Api {
         let mut options = json!({"preconditions": {"uid": uid}, "propagationPolicy": "Background"});
         if let Some(grace) = grace {
             vcluster_syncer_core::object::members(&mut options)
-                .insert("gracePeriodSeconds".into(), grace.into());
+                .insert("gracePeriodSeconds", grace.into());
         }
         self.send(Method::DELETE, &path(kind, key), Some(&options), None).await
     }

@@ -4,8 +4,8 @@ use std::fmt;
 use std::time::Duration;
 
 use serde::de::IgnoredAny;
-use serde_json::{Value, json};
 use tokio::time::timeout;
+use vcluster_syncer_core::json::{Value, json};
 use vcluster_syncer_core::kinds::pods::tokens;
 use vcluster_syncer_core::object::members;
 use vcluster_syncer_core::plan::{Token, TokenRequest};
@@ -101,9 +101,9 @@ async fn execute(shared: &Shared, op: &Op, act: &Act) -> Result<Done, ApiError> 
         Act::Patch { uid, resource_version, form, subresource, body } => {
             let mut body = body.clone();
             let metadata = members(&mut body).entry("metadata").or_insert_with(|| json!({}));
-            members(metadata).insert("uid".into(), uid.as_str().into());
+            members(metadata).insert("uid", uid.as_str().into());
             if let Some(version) = resource_version {
-                members(metadata).insert("resourceVersion".into(), version.as_str().into());
+                members(metadata).insert("resourceVersion", version.as_str().into());
             }
             let answer = api.patch_unread(op.kind, &op.key, *subresource, *form, &body).await?;
             read(shared, op, &answer)
@@ -184,10 +184,10 @@ impl Ending {
 async fn request_token(api: &Api, request: &TokenRequest) -> Result<Token, ApiError> {
     let mut spec = json!({
         "expirationSeconds": request.expiration_seconds,
-        "boundObjectRef": {"apiVersion": "v1", "kind": "Pod", "name": request.pod_name, "uid": request.pod_uid},
+        "boundObjectRef": {"apiVersion": "v1", "kind": "Pod", "name": &request.pod_name, "uid": &request.pod_uid},
     });
     if !request.audiences.is_empty() {
-        members(&mut spec).insert("audiences".into(), json!(request.audiences));
+        members(&mut spec).insert("audiences", json!(&request.audiences));
     }
     let body =
         json!({"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": spec});
@@ -233,7 +233,7 @@ mod tests {
     fn the_last_state_of_an_object_is_told_from_one_on_its_way_out() {
         let ends = |kind: &str, metadata: Value| {
             let answer = json!({"kind": kind, "metadata": metadata, "spec": {"nodeName": "n"}});
-            serde_json::from_value::<Ending>(answer).unwrap().has_come()
+            answer.to::<Ending>().unwrap().has_come()
         };
         let pod = |grace: i64, finalizers: &[&str]| {
             ends(

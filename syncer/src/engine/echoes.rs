@@ -105,7 +105,7 @@ impl Echoes {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
+    use vcluster_syncer_core::json::json;
 
     #[test]
     fn nothing_is_kept_of_writes_that_the_watch_has_told() {

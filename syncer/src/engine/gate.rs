@@ -219,7 +219,7 @@ impl Shared {
 
     /// Notes something on host Service `NAME`, if it still is as it was read.
     async fn annotate(&self, service: &Object, key: &str, value: &str) -> Result<(), ApiError> {
-        let body = serde_json::json!({"metadata": {"annotations": {key: value}}});
+        let body = vcluster_syncer_core::json::json!({"metadata": {"annotations": {key: value}}});
         let version = service.resource_version().to_owned();
         let service = vcluster_syncer_core::Host(service.clone());
         let op = Op::patch_host(&SERVICES, &service, body).at_version(&version);

@@ -178,7 +178,7 @@ async fn post(shared: &Shared, event: &Virtual<Object>) -> Result<(), ApiError> 
             let changed = members
                 .iter()
                 .filter_map(|name| Some(((*name).to_owned(), event.at(&[name])?.clone())));
-            let body = serde_json::Value::Object(changed.collect());
+            let body = vcluster_syncer_core::json::Value::Object(changed.collect());
             api.patch_unread(&EVENTS, &event.key(), None, PatchForm::Merge, &body).await.map(|_| ())
         }
         other => other.map(|_| ()),

@@ -4,9 +4,9 @@ use std::collections::VecDeque;
 
 use vcluster_syncer_core::Key;
 
-/// How many objects of one store may be parsed at a time: those whose writes are under way. A parsed pod takes ten times
-/// the memory of its JSON, and in a burst thousands wait for their turn.
-pub const MOST: usize = 32;
+/// How many objects of one store may be parsed at a time: those whose writes are under way. A parsed pod takes three
+/// times the memory of its JSON, and in a burst thousands wait for their turn.
+pub const MOST: usize = 96;
 
 /// The keys of those that are; the first has been longest.
 #[derive(Default)]

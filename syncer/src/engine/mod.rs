@@ -216,15 +216,15 @@ impl Engine {
     }
 
     /// What is going on, for `/debug/state`.
-    pub fn debug_state(&self) -> serde_json::Value {
+    pub fn debug_state(&self) -> vcluster_syncer_core::json::Value {
         let state = self.shared.state();
         let stores = state.stores().map(|((side, kind), store)| {
-            serde_json::json!({"side": side.to_string(), "kind": kind.plural, "objects": store.len()})
+            vcluster_syncer_core::json::json!({"side": side.to_string(), "kind": kind.plural, "objects": store.len()})
         });
-        serde_json::json!({
+        vcluster_syncer_core::json::json!({
             "queue": state.queue.under_way(),
             "readOnly": self.shared.gate.reason(),
-            "unlisted": self.shared.round.borrow().unlisted,
+            "unlisted": &self.shared.round.borrow().unlisted,
             "untoldEvents": self.shared.events.waiting(),
             "stores": stores.collect::<Vec<_>>(),
         })

@@ -4,8 +4,8 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use serde_json::{Value, json};
 use tokio::sync::mpsc;
+use vcluster_syncer_core::json::{Value, json};
 use vcluster_syncer_core::names::short_hash;
 use vcluster_syncer_core::resource::EVENTS;
 use vcluster_syncer_core::{Key, Note, PatchForm, Side};
@@ -75,16 +75,16 @@ impl Notes {
         let now = jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
         let event = json!({
             "apiVersion": "v1", "kind": "Event",
-            "metadata": {"name": name, "namespace": namespace},
+            "metadata": {"name": &name, "namespace": namespace},
             "involvedObject": {
                 "apiVersion": kind.api_version(), "kind": kind.kind, "name": key.key.name(),
                 "namespace": key.key.namespace(), "uid": uid,
             },
             "type": if note.warning { "Warning" } else { "Normal" },
             "reason": note.reason,
-            "message": note.message,
+            "message": &note.message,
             "source": {"component": format!("{}-syncer", kind.kind.to_lowercase())},
-            "firstTimestamp": now, "lastTimestamp": now, "count": 1,
+            "firstTimestamp": &now, "lastTimestamp": now, "count": 1,
         });
         // Fails only when the syncer is stopping.
         let _stopping = self.sender.send(Posting { key: Key::new(namespace, &name), event });

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use serde_json::Value;
+use vcluster_syncer_core::json::Value;
 use vcluster_syncer_core::{Act, Note, Op, Refusal, Side};
 
 use super::api::ApiError;
@@ -72,7 +72,7 @@ fn has_cause(details: &Value, reason: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
+    use vcluster_syncer_core::json::json;
     use vcluster_syncer_core::resource::PODS;
     use vcluster_syncer_core::{Key, Object, PatchForm};
 

@@ -34,7 +34,7 @@ impl Packed {
 mod tests {
     use super::*;
     use proptest::prelude::*;
-    use serde_json::{Value, json};
+    use vcluster_syncer_core::json::{Value, json};
 
     proptest! {
         #[test]

@@ -3,27 +3,24 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use serde::Deserialize as _;
-use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde_json::value::RawValue;
-use serde_json::{Map, Value};
-use vcluster_syncer_core::{Key, Object, Unread};
+use vcluster_syncer_core::{Key, Object, Unread, json};
 
 /// About half of a pod's bytes (design D7).
 static MANAGED: [Unread; 1] = [Unread::of("metadata", &[Unread::all("managedFields")])];
 
 /// Parses an object and drops `metadata.managedFields` on the way.
-pub fn object(json: &[u8]) -> Result<Object, serde_json::Error> {
-    object_but(json, &[])
+pub fn object(text: &[u8]) -> Result<Object, serde_json::Error> {
+    object_but(text, &[])
 }
 
 /// Parses an object without what nobody reads of it.
-pub fn object_but(json: &[u8], unread: &'static [Unread]) -> Result<Object, serde_json::Error> {
-    let mut deserializer = serde_json::Deserializer::from_slice(json);
-    let document = deserializer.deserialize_map(Reading { unread: [&MANAGED, unread] })?;
-    deserializer.end()?;
-    if document.get("metadata").is_some_and(|metadata| !metadata.is_object()) {
-        return Err(serde::de::Error::custom("metadata is no JSON object"));
+pub fn object_but(text: &[u8], unread: &'static [Unread]) -> Result<Object, serde_json::Error> {
+    let document = json::read_but(text, [&MANAGED, unread])?;
+    let metadata = document.get("metadata");
+    if !document.is_object() || metadata.is_some_and(|metadata| !metadata.is_object()) {
+        return Err(serde::de::Error::custom("not a JSON object whose metadata is one"));
     }
     Ok(Object::new(document))
 }
@@ -171,96 +168,10 @@ pub fn watch_line(line: &[u8]) -> Option<WatchLine<'_>> {
     Some(WatchLine { kind: std::str::from_utf8(kind).ok()?, object })
 }
 
-/// Deserializes a `Value`, leaving out members that are not read.
-#[derive(Clone, Copy)]
-struct Reading {
-    /// Two lists: what no object is read for, and what this kind is not read for.
-    unread: [&'static [Unread]; 2],
-}
-
-impl Reading {
-    /// How a member is read; nothing if it is not.
-    fn member(self, name: &str) -> Option<Reading> {
-        let [one, other] = self
-            .unread
-            .map(|list| list.iter().find(|unread| unread.member == name).map(|it| it.within));
-        match (one, other) {
-            (Some([]), _) | (_, Some([])) => None,
-            _ => Some(Reading { unread: [one, other].map(Option::unwrap_or_default) }),
-        }
-    }
-
-    fn reads_all(self) -> bool {
-        self.unread.iter().all(|list| list.is_empty())
-    }
-}
-
-impl<'de> DeserializeSeed<'de> for Reading {
-    type Value = Value;
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
-        match self.reads_all() {
-            true => Value::deserialize(deserializer),
-            false => deserializer.deserialize_any(self),
-        }
-    }
-}
-
-impl<'de> Visitor<'de> for Reading {
-    type Value = Value;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a JSON object")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Value, A::Error> {
-        let mut members = Map::new();
-        while let Some(key) = map.next_key::<String>()? {
-            match self.member(&key) {
-                Some(reading) => drop(members.insert(key, map.next_value_seed(reading)?)),
-                None => drop(map.next_value::<IgnoredAny>()?),
-            }
-        }
-        Ok(Value::Object(members))
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Value, A::Error> {
-        let mut items = Vec::new();
-        while let Some(item) = list.next_element_seed(self)? {
-            items.push(item);
-        }
-        Ok(Value::Array(items))
-    }
-
-    // A list or an object was expected; whatever else it is, it is read as it is.
-    fn visit_bool<E: serde::de::Error>(self, value: bool) -> Result<Value, E> {
-        Ok(value.into())
-    }
-
-    fn visit_i64<E: serde::de::Error>(self, value: i64) -> Result<Value, E> {
-        Ok(value.into())
-    }
-
-    fn visit_u64<E: serde::de::Error>(self, value: u64) -> Result<Value, E> {
-        Ok(value.into())
-    }
-
-    fn visit_f64<E: serde::de::Error>(self, value: f64) -> Result<Value, E> {
-        Ok(value.into())
-    }
-
-    fn visit_str<E: serde::de::Error>(self, value: &str) -> Result<Value, E> {
-        Ok(value.into())
-    }
-
-    fn visit_unit<E: serde::de::Error>(self) -> Result<Value, E> {
-        Ok(Value::Null)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
+    use vcluster_syncer_core::json::{Value, json};
 
     #[test]
     fn managed_fields_are_dropped_and_the_rest_stays() {

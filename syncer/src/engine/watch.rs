@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::StreamExt as _;
-use serde_json::Value;
 use tokio::time::timeout;
+use vcluster_syncer_core::json::Value;
 use vcluster_syncer_core::resource::EVENTS;
 use vcluster_syncer_core::{Resource, Side};
 

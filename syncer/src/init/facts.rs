@@ -2,8 +2,8 @@
 
 use std::net::IpAddr;
 
-use serde_json::{Value, json};
 use vcluster_config::Config;
+use vcluster_syncer_core::json::{Value, json};
 
 use super::range::Range;
 use super::{node_ports, ranges};
@@ -50,9 +50,9 @@ pub(super) async fn find(
         }
     };
     let data = json!({
-        "cidr": facts.cidr,
-        "nodePortRange": facts.node_ports,
-        "bindAddress": facts.bind_address,
+        "cidr": &facts.cidr,
+        "nodePortRange": &facts.node_ports,
+        "bindAddress": &facts.bind_address,
         "adminAddress": admin_address(around),
     });
     match present {

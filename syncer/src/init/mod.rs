@@ -16,10 +16,10 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant, SystemTime};
 
 use anyhow::{Context as _, anyhow};
-use serde_json::{Value, json};
 use tokio::signal::unix::{SignalKind, signal};
 use vcluster_config::{Config, Loaded};
 use vcluster_syncer_core::Rule;
+use vcluster_syncer_core::json::{Value, json};
 
 use crate::activity;
 use crate::certs::{self, Names, ServiceNames, Surroundings, Wanted};

@@ -1,7 +1,7 @@
 //! Finds the host's range of node ports: a service that asks for port 1 is refused with the range. (Other than for
 //! addresses, a dry run does not look at the range.)
 
-use serde_json::{Value, json};
+use vcluster_syncer_core::json::{Value, json};
 
 use crate::namespace::Namespace;
 

@@ -3,8 +3,8 @@
 
 use std::net::IpAddr;
 
-use serde_json::{Value, json};
 use vcluster_config::Config;
+use vcluster_syncer_core::json::{Value, json};
 
 use super::range::Range;
 use crate::namespace::{Denied, Namespace};

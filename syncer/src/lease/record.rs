@@ -5,8 +5,8 @@ use std::time::Duration;
 use jiff::Timestamp;
 use k8s_openapi::api::coordination::v1::{Lease, LeaseSpec};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{MicroTime, ObjectMeta, OwnerReference};
-use serde_json::{Value, json};
 use tokio::time::Instant;
+use vcluster_syncer_core::json::{Value, json};
 
 /// The lease as last seen, and since when it has looked like this.
 #[derive(Default)]
@@ -137,8 +137,8 @@ fn seconds(duration: Duration) -> i32 {
 }
 
 /// Only for people to read; see the module's text about time.
-fn now() -> MicroTime {
-    MicroTime(Timestamp::now())
+fn now() -> Value {
+    Value::of(&MicroTime(Timestamp::now())).unwrap_or_default()
 }
 
 #[cfg(test)]

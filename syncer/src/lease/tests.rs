@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex};
 use http::{Method, Request, Response, StatusCode};
 use http_body_util::BodyExt as _;
 use kube::client::Body;
-use serde_json::json;
 use tokio::task::JoinHandle;
+use vcluster_syncer_core::json::json;
 
 use super::*;
 
@@ -42,7 +42,7 @@ impl Store {
                 *version += 1;
                 lease["metadata"]["resourceVersion"] = json!(version.to_string());
                 for (key, value) in body["spec"].as_object().unwrap() {
-                    lease["spec"][key] = value.clone();
+                    lease["spec"][key.as_str()] = value.clone();
                 }
                 (StatusCode::OK, lease.clone())
             }

@@ -5,8 +5,8 @@ use std::pin::pin;
 use std::time::Duration;
 
 use futures::{StreamExt as _, TryStreamExt as _};
-use serde_json::Value;
 use tokio::sync::watch;
+use vcluster_syncer_core::json::Value;
 
 use super::{Denied, Namespace, Seen, Which};
 

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use http::Response;
 use http_body_util::BodyExt as _;
 use kube::client::Body;
-use serde_json::json;
+use vcluster_syncer_core::json::json;
 
 use super::*;
 

@@ -7,8 +7,8 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use futures::StreamExt as _;
-use serde_json::{Value, json};
 use vcluster_config::{Config, Fragment};
+use vcluster_syncer_core::json::{Value, json};
 use vcluster_syncer_core::object::members;
 use vcluster_syncer_core::{Key, Object, PatchForm, Resource};
 
@@ -162,9 +162,9 @@ fn is_disturbed(event: &Value, placed: &BTreeMap<String, Value>) -> bool {
 /// The object as it goes into the virtual cluster. The host's services have no name there, but the API server is a pod of
 /// the host and can call them by address.
 fn made(kind: &Resource, wish: &Fragment) -> Object {
-    let mut object = Value::Object(wish.clone());
-    members(&mut object).insert("apiVersion".into(), kind.api_version().into());
-    members(&mut object).insert("kind".into(), kind.kind.into());
+    let mut object = Value::from(wish.clone());
+    members(&mut object).insert("apiVersion", kind.api_version().into());
+    members(&mut object).insert("kind", kind.kind.into());
     let hooks = object.get_mut("webhooks").and_then(Value::as_array_mut);
     for hook in hooks.into_iter().flatten() {
         let Some(client) = hook.get_mut("clientConfig") else { continue };
@@ -176,7 +176,7 @@ fn made(kind: &Resource, wish: &Fragment) -> Object {
         let path = text("path").trim_start_matches('/');
         let url = format!("https://{}.{}.svc:{port}/{path}", text("name"), text("namespace"));
         members(client).remove("service");
-        members(client).insert("url".into(), url.into());
+        members(client).insert("url", url.into());
     }
     Object::new(object)
 }

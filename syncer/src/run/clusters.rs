@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
-use serde_json::Value;
 use vcluster_config::Config;
+use vcluster_syncer_core::json::Value;
 use vcluster_syncer_core::resource::{NAMESPACES, SERVICES};
 use vcluster_syncer_core::{Key, Settings, Side};
 

@@ -3,9 +3,9 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
-use serde_json::Value;
 use tokio::net::TcpStream;
 use tokio::time::{sleep, timeout};
+use vcluster_syncer_core::json::Value;
 use vcluster_syncer_core::resource::{PODS, SERVICES};
 use vcluster_syncer_core::{Object, Virtual};
 

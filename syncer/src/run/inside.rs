@@ -3,8 +3,8 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
-use serde_json::{Value, json};
 use vcluster_config::Config;
+use vcluster_syncer_core::json::{Value, json};
 use vcluster_syncer_core::names::short_hash;
 use vcluster_syncer_core::object::members;
 use vcluster_syncer_core::resource::{NODES, PODS};
@@ -145,9 +145,10 @@ fn is_config_map(object: &Value) -> bool {
 }
 
 fn put_names(config_map: &mut Value, text: &str) {
-    let data =
-        members(config_map).entry("data").or_insert_with(|| Value::Object(serde_json::Map::new()));
-    members(data).insert(coredns::NODE_HOSTS.into(), text.into());
+    let data = members(config_map)
+        .entry("data")
+        .or_insert_with(|| Value::Object(vcluster_syncer_core::json::Map::new()));
+    members(data).insert(coredns::NODE_HOSTS, text.into());
 }
 
 /// The addresses and names of the virtual nodes, as a hosts file.

@@ -1,8 +1,8 @@
 //! Applies manifests of any kind: the API server tells where objects of a kind live.
 
 use anyhow::{Context as _, bail};
-use serde_json::Value;
 use vcluster_syncer_core::Object;
+use vcluster_syncer_core::json::Value;
 
 use crate::engine::api::Api;
 

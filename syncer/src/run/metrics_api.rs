@@ -11,8 +11,8 @@ use std::time::Duration;
 use anyhow::Context as _;
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
-use serde_json::{Value, json};
 use vcluster_config::Config;
+use vcluster_syncer_core::json::{Value, json};
 use vcluster_syncer_core::resource::SERVICES;
 use vcluster_syncer_core::{Key, Object, Resource};
 

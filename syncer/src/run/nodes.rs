@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use anyhow::Context as _;
-use serde_json::Value;
+use vcluster_syncer_core::json::Value;
 use vcluster_syncer_core::resource::{NODES, SERVICES};
 use vcluster_syncer_core::{Host, Key, Object, Settings, Virtual, kinds, labels};
 

@@ -6,11 +6,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use serde_json::Value;
 use tokio::sync::watch;
 use tokio_util::task::TaskTracker;
 use vcluster_config::{Config, DistroKind};
 use vcluster_syncer_core::Rule;
+use vcluster_syncer_core::json::Value;
 
 use super::RunArgs;
 use super::publish;

@@ -1,7 +1,7 @@
 //! What the options, and what the clusters say of themselves, are for the core.
 
-use serde_json::{Value, json};
 use vcluster_config::{Config, PodSecurityStandard, Toleration};
+use vcluster_syncer_core::json::Value;
 use vcluster_syncer_core::pod_security::Standard;
 use vcluster_syncer_core::{Object, Settings};
 
@@ -29,7 +29,8 @@ pub fn settings(args: &RunArgs, config: &Config, found: &Found) -> Settings {
         workload_service_account: config.workload_service_account(&args.name),
         rewrite_hosts: to_host.pods.rewrite_hosts.enabled && !args.image.is_empty(),
         rewrite_hosts_image: args.image.clone(),
-        rewrite_hosts_resources: json!(to_host.pods.rewrite_hosts.init_container.resources),
+        rewrite_hosts_resources: Value::of(&to_host.pods.rewrite_hosts.init_container.resources)
+            .unwrap_or_default(),
         owner_uid: match config.experimental.sync_settings.set_owner {
             true => found.service.uid().to_owned(),
             false => String::new(),
@@ -94,6 +95,7 @@ fn minor(text: &str) -> u32 {
 mod tests {
     use super::*;
     use clap::Parser as _;
+    use vcluster_syncer_core::json::json;
 
     #[derive(clap::Parser)]
     struct Line {

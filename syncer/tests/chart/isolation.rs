@@ -1,16 +1,16 @@
 //! The preset, and hosts that want everything to be restricted.
 
-use serde_json::Value;
 use vcluster_syncer::coredns;
-use vcluster_syncer_core::Object;
 use vcluster_syncer_core::pod_security::{Standard, violations};
+use vcluster_syncer_core::{Object, json};
 
 use crate::render::{chart, chart_on, of_kind, one};
 
 /// The pod of a StatefulSet or Deployment, or a pod of its own.
-fn pod(workload: &Value) -> Object {
+fn pod(workload: impl Into<json::Value>) -> Object {
+    let workload = workload.into();
     let template = workload["spec"].get("template");
-    Object::new(template.unwrap_or(workload).clone())
+    Object::new(template.unwrap_or(&workload).clone())
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::{Value, json};
+use serde_json::Value;
 use vcluster_syncer_core::kinds::nodes::KUBELET_PORTS;
 use vcluster_syncer_core::resource::PODS;
 use vcluster_syncer_core::{Host, Key, Object, Settings, Virtual, metadata};
@@ -305,13 +305,13 @@ fn no_pod_of_a_tenant_passes_for_another() {
     let settings =
         Settings { name: NAME.into(), host_namespace: NAMESPACE.into(), ..Settings::example() };
     let virt = Virtual(Object::new(
-        json!({"metadata": {"name": "evil", "namespace": "shop", "uid": "u", "labels": {
+        vcluster_syncer_core::json::json!({"metadata": {"name": "evil", "namespace": "shop", "uid": "u", "labels": {
             "app": "vcluster", "release": NAME, "vcluster.loft.sh/managed-by": "other",
         }}}),
     ));
     let key = Host(Key::new(NAMESPACE, "evil"));
     let made = metadata::to_host(&virt, &PODS, &key, &settings);
-    let labels: BTreeMap<String, String> = serde_json::from_value(made["labels"].clone()).unwrap();
+    let labels: BTreeMap<String, String> = made["labels"].to().unwrap();
     let objects = chart(ISOLATED);
     let selector = |name: &str| &one(&objects, "NetworkPolicy", name)["spec"]["podSelector"];
     assert!(selects(selector("vc-work-my-vc"), &labels), "{labels:?}");

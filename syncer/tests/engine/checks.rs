@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use serde_json::{Value, json};
+use vcluster_syncer_core::json::{Value, json};
 use vcluster_syncer_core::labels::{
     KEPT, OBJECT_UID, OBJECT_VERSION, READ_ONLY, STORE_DECISION, STORE_UID,
 };
@@ -52,7 +52,8 @@ impl Pair {
     /// Plays the host's scheduler and kubelet.
     async fn start_on_host(&self, name: &str, node: &str) {
         let host = self.name_of(name);
-        let binding = json!({"metadata": {"name": host}, "target": {"kind": "Node", "name": node}});
+        let binding =
+            json!({"metadata": {"name": &host}, "target": {"kind": "Node", "name": node}});
         self.host.post(&PODS, &self.host_key(&host), "binding", &binding).await.unwrap();
         let status = json!({"status": {
             "phase": "Running", "podIP": "10.1.2.3", "podIPs": [{"ip": "10.1.2.3"}],
@@ -193,7 +194,7 @@ pub async fn deleted_unseen(rig: &Rig) {
 pub async fn foreign(rig: &Rig) {
     let pair = rig.virtual_cluster("foreign").await;
     let host = pair.name_of("foreign");
-    let object = json!({"metadata": {"name": host, "namespace": pair.settings.host_namespace}, "data": {"mine": "x"}});
+    let object = json!({"metadata": {"name": &host, "namespace": &pair.settings.host_namespace}, "data": {"mine": "x"}});
     let before = pair.host.create(&CONFIG_MAPS, &pair.host_key(&host), &object).await.unwrap();
     let _running = pair.run();
     pair.create_inside(&CONFIG_MAPS, config_map("foreign", "a")).await;

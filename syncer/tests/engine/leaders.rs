@@ -1,8 +1,8 @@
 //! What one of several replicas does when it comes to lead.
 
-use serde_json::json;
 use tokio::sync::watch;
 use vcluster_syncer_core::Object;
+use vcluster_syncer_core::json::json;
 use vcluster_syncer_core::resource::{CONFIG_MAPS, EVENTS, PODS};
 
 use crate::checks::{config_map, inside, open, pod};

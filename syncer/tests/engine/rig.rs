@@ -8,13 +8,13 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
 use kube::config::{KubeConfigOptions, Kubeconfig};
-use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use vcluster_syncer::admin::{Health, Metrics};
 use vcluster_syncer::engine::Engine;
 use vcluster_syncer::engine::api::Api;
+use vcluster_syncer_core::json::{Value, json};
 use vcluster_syncer_core::resource::{NAMESPACES, SERVICES};
 use vcluster_syncer_core::{Key, Object, PatchForm, Resource, Settings, Side, kinds};
 
@@ -68,9 +68,9 @@ impl Rig {
         let kubeconfig = self.inside.lock().unwrap().kubeconfig.clone();
         let inside = api(&kubeconfig, Side::Virtual).await;
         let namespace = format!("host-{name}");
-        let object = json!({"metadata": {"name": namespace}});
+        let object = json!({"metadata": {"name": &namespace}});
         host.create(&NAMESPACES, &Key::cluster(&namespace), &object).await.unwrap();
-        let service = json!({"metadata": {"name": name, "namespace": namespace}, "spec": {"ports": [{"port": 443}]}});
+        let service = json!({"metadata": {"name": name, "namespace": &namespace}, "spec": {"ports": [{"port": 443}]}});
         let service = host.create(&SERVICES, &Key::new(&namespace, name), &service).await.unwrap();
         let settings = Settings {
             name: name.to_owned(),

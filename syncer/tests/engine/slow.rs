@@ -3,9 +3,9 @@
 use std::future::pending;
 use std::time::{Duration, Instant};
 
-use serde_json::json;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
+use vcluster_syncer_core::json::json;
 use vcluster_syncer_core::resource::{CONFIG_MAPS, PODS, SERVICES};
 use vcluster_syncer_core::{Key, Resource};
 
@@ -39,7 +39,7 @@ pub async fn one_resource(rig: &Rig) {
         "name": "slow.example.com",
         "clientConfig": {"url": url},
         "rules": [{"apiGroups": [""], "apiVersions": ["v1"], "resources": ["configmaps"], "operations": ["CREATE"]}],
-        "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": pair.settings.host_namespace}},
+        "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": &pair.settings.host_namespace}},
         "sideEffects": "None",
         "admissionReviewVersions": ["v1"],
         "failurePolicy": "Fail",

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use serde_json::json;
+use vcluster_syncer_core::json::json;
 use vcluster_syncer_core::resource::{CONFIG_MAPS, NAMESPACES, PODS};
 use vcluster_syncer_core::{Key, PatchForm};
 

@@ -1,6 +1,6 @@
 //! Config maps that something in the virtual cluster refers to.
 
-use serde_json::Value;
+use crate::json::Value;
 
 use crate::mirror::{Keep, Rule};
 use crate::resource::CONFIG_MAPS;

@@ -1,6 +1,6 @@
 //! Kinds whose host object is a plain copy of some fields, there as long as it is wanted.
 
-use serde_json::{Map, Value};
+use crate::json::{Map, Value};
 
 use crate::mirror::is_twin;
 use crate::{
@@ -61,7 +61,7 @@ pub fn plan(
 pub fn change(host: &Host<Object>, metadata: &Value, fields: &Fields) -> Option<Value> {
     let mut body = Map::new();
     if let Some(metadata) = metadata::patch(host, metadata) {
-        body.insert("metadata".into(), metadata);
+        body.insert("metadata", metadata);
     }
     for (name, wanted) in fields {
         let difference = match (host.at(&[name]), wanted) {

@@ -4,7 +4,7 @@
 //! ([`super::endpointslices`]); mirrored too, the host would make slices of them a second time, and one left over from
 //! a Service that had a selector would block the name.
 
-use serde_json::{Value, json};
+use crate::json::{Value, json};
 
 use crate::mirror::Rule;
 use crate::resource::ENDPOINTS;
@@ -60,7 +60,7 @@ impl Mirror for Endpoints {
             .then(|| ("metadata".to_owned(), json!({"labels": {SKIP_MIRROR: "true"}})));
         let subsets = (have.at(&["subsets"]) != wanted.get("subsets"))
             .then(|| ("subsets".to_owned(), wanted.get("subsets").cloned().unwrap_or_default()));
-        let body: serde_json::Map<_, _> = label.into_iter().chain(subsets).collect();
+        let body: crate::json::Map = label.into_iter().chain(subsets).collect();
         Ok(match body.is_empty() {
             true => Plan::nothing(),
             false => Op::patch_virtual(&ENDPOINTS, have, Value::Object(body)).into(),

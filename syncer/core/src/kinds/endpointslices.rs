@@ -8,7 +8,7 @@
 //! `admin` may not write slices, so whether a tenant may is the host's decision, made by granting the second Role.
 //! Loopback and link-local addresses are refused by the host's API server itself.
 
-use serde_json::{Value, json};
+use crate::json::{Value, json};
 
 use crate::mirror::Rule;
 use crate::object::members;
@@ -99,9 +99,9 @@ fn translate(virt: &Virtual<Object>, metadata: &mut Value, settings: &Settings) 
     };
     let labels = members(metadata).entry("labels").or_insert_with(|| json!({}));
     if let Some(service) = virt.label(SERVICE) {
-        members(labels).insert(SERVICE.into(), host_name(service).name().into());
+        members(labels).insert(SERVICE, host_name(service).name().into());
     }
-    members(labels).insert(MADE_BY.into(), BY_US.into());
+    members(labels).insert(MADE_BY, BY_US.into());
     let mut endpoints = virt.at(&["endpoints"]).cloned();
     let items = endpoints.as_mut().and_then(Value::as_array_mut).into_iter().flatten();
     for endpoint in items.filter(|endpoint| endpoint.is_object()) {
@@ -111,7 +111,7 @@ fn translate(virt: &Virtual<Object>, metadata: &mut Value, settings: &Settings) 
             let twin = host_name(target.str_at(&["name"]).unwrap_or_default());
             let target =
                 json!({"kind": PODS.kind, "name": twin.name(), "namespace": twin.namespace()});
-            members(endpoint).insert("targetRef".into(), target);
+            members(endpoint).insert("targetRef", target);
         }
     }
     vec![
@@ -170,7 +170,7 @@ impl ApiServers {
 
     /// The port, under the name that it has in `default/kubernetes`.
     pub fn port(&self) -> Value {
-        json!({"name": "https", "port": self.port, "protocol": "TCP"})
+        json!({"name": "https", "port": &self.port, "protocol": "TCP"})
     }
 }
 
@@ -203,7 +203,7 @@ fn api_server(view: &View, world: &dyn World, settings: &Settings) -> Result<Pla
             "namespace": key.namespace(),
             "labels": {SERVICE: services::API_SERVER.1},
         },
-        "addressType": servers.family,
+        "addressType": &servers.family,
         "endpoints": endpoints.collect::<Vec<_>>(),
         "ports": [servers.port()],
     });
@@ -219,12 +219,11 @@ fn api_server(view: &View, world: &dyn World, settings: &Settings) -> Result<Pla
     let mut body = json!({});
     for field in ["endpoints", "ports"] {
         if have.at(&[field]) != wanted.get(field) {
-            members(&mut body).insert(field.into(), wanted.get(field).cloned().unwrap_or_default());
+            members(&mut body).insert(field, wanted.get(field).cloned().unwrap_or_default());
         }
     }
     if have.label(SERVICE) != Some(services::API_SERVER.1) {
-        members(&mut body)
-            .insert("metadata".into(), json!({"labels": {SERVICE: services::API_SERVER.1}}));
+        members(&mut body).insert("metadata", json!({"labels": {SERVICE: services::API_SERVER.1}}));
     }
     Ok(match body == json!({}) {
         true => Plan::nothing(),

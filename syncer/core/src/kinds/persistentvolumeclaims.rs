@@ -5,7 +5,7 @@
 //! virtual claim is merely absent stays, and someone decides: `vcluster adopt` or `vcluster prune`. A virtual claim whose
 //! host claim is gone is lost, and is not quietly made again empty.
 
-use serde_json::{Map, Value, json};
+use crate::json::{Map, Value, json};
 
 use crate::mirror::{Rule, is_twin};
 use crate::object::members;
@@ -110,7 +110,7 @@ fn without_twin(
     }
     if was_bound {
         let mut lost = virt.at(&["status"]).cloned().unwrap_or_default();
-        members(&mut lost).insert("phase".into(), "Lost".into());
+        members(&mut lost).insert("phase", "Lost".into());
         return Ok(Plan {
             ops: status::follow(&CLAIMS, virt, lost, world).into_iter().collect(),
             notes: vec![Note {
@@ -197,16 +197,15 @@ fn binding_back(
     let mut body = Map::new();
     let unnamed = virt.str_at(&["spec", "volumeName"]).is_none_or(str::is_empty);
     if let Some(name) = volume.filter(|_| unnamed) {
-        body.insert("spec".into(), json!({ "volumeName": name }));
+        body.insert("spec", json!({ "volumeName": name }));
     }
     let differing = BINDING.iter().filter(|key| {
         virt.annotation(key) != host.annotation(key)
             && !(**key == choice::NODE && *choice == Choice::Send)
     });
-    let annotations: Map<String, Value> =
-        differing.map(|key| ((*key).to_owned(), host.annotation(key).into())).collect();
+    let annotations: Map = differing.map(|key| ((*key).to_owned(), host.annotation(key))).collect();
     if !annotations.is_empty() {
-        body.insert("metadata".into(), json!({ "annotations": annotations }));
+        body.insert("metadata", json!({ "annotations": annotations }));
     }
     (!body.is_empty()).then(|| Op::patch_virtual(&CLAIMS, virt, Value::Object(body)))
 }
@@ -220,23 +219,23 @@ fn host_patch(
 ) -> Option<Op> {
     let mut body = Map::new();
     if let Some(metadata) = metadata::patch(host, &host_metadata(virt, settings)) {
-        body.insert("metadata".into(), metadata);
+        body.insert("metadata", metadata);
     }
     let mut spec = Map::new();
     if let Some(size) = size_to_ask(virt, host) {
-        spec.insert("resources".into(), json!({"requests": {"storage": size}}));
+        spec.insert("resources", json!({"requests": {"storage": size}}));
     }
     let class = ["spec", "volumeAttributesClassName"];
     if let Some(wanted) = virt.at(&class).filter(|wanted| host.at(&class) != Some(wanted)) {
-        spec.insert("volumeAttributesClassName".into(), wanted.clone());
+        spec.insert("volumeAttributesClassName", wanted.clone());
     }
     if bound && !spec.is_empty() {
-        body.insert("spec".into(), Value::Object(spec));
+        body.insert("spec", Value::Object(spec));
     }
     let others = other_owners(host, settings);
     if let Some(others) = &others {
         let metadata = members(body.entry("metadata").or_insert(Value::Null));
-        metadata.insert("ownerReferences".into(), others.clone());
+        metadata.insert("ownerReferences", others.clone());
     }
     let patch = (!body.is_empty()).then(|| Op::patch_host(&CLAIMS, host, Value::Object(body)))?;
     Some(match others {
@@ -298,7 +297,7 @@ fn host_spec(virt: &Virtual<Object>, settings: &Settings) -> Result<Value, NotNo
         let mut translated = source;
         translated.set(&["name"], super::namespaced_host_key(&key, settings).name());
         translated.remove(&["namespace"]);
-        members(&mut spec).insert(field.into(), translated.into_value());
+        members(&mut spec).insert(field, translated.into_value());
     }
     Ok(spec)
 }

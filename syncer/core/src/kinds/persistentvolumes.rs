@@ -5,7 +5,7 @@
 //! `kubernetes.io/pv-protection`, and the virtual cluster's controller takes it away once the volume is not `Bound`: so
 //! the phase becomes `Released` before a volume is deleted, as it would on a real cluster.
 
-use serde_json::{Map, Value, json};
+use crate::json::{Map, Value, json};
 
 use crate::mirror::{Rule, is_twin};
 use crate::resource::{CLAIMS, VOLUMES};
@@ -103,10 +103,10 @@ pub fn made_for(
 ) -> Virtual<Object> {
     let mut spec = shown(host);
     spec.extend(reach(original));
-    spec.insert("persistentVolumeReclaimPolicy".into(), "Delete".into());
-    spec.insert("csi".into(), json!({"driver": DRIVER, "volumeHandle": name}));
+    spec.insert("persistentVolumeReclaimPolicy", "Delete".into());
+    spec.insert("csi", json!({"driver": DRIVER, "volumeHandle": name}));
     spec.insert(
-        "claimRef".into(),
+        "claimRef",
         json!({
             "apiVersion": CLAIMS.api_version(), "kind": CLAIMS.kind,
             "name": virt.name(), "namespace": virt.namespace(), "uid": virt.uid(),
@@ -121,7 +121,7 @@ pub fn made_for(
 }
 
 /// What a bound host claim tells of its volume.
-fn shown(host: &Host<Object>) -> Map<String, Value> {
+fn shown(host: &Host<Object>) -> Map {
     let modes = host.at(&["status", "accessModes"]).or(host.at(&["spec", "accessModes"]));
     let members = [
         ("capacity", host.at(&["status", "capacity"])),

@@ -1,6 +1,6 @@
 //! Kinds whose originals are the host's: shown inside as they are there, for those who read them, and no more.
 
-use serde_json::{Map, Value};
+use crate::json::{Map, Text, Value};
 
 use crate::{Host, Object, Op, Plan, Resource, Side, View, Virtual, World, diff, labels, metadata};
 
@@ -51,18 +51,18 @@ fn made_of(kind: &'static Resource, view: &View, original: &Host<Object>) -> Vir
 
 /// The merge patch that brings the virtual object to its original, if they differ.
 fn change(virt: &Virtual<Object>, original: &Host<Object>) -> Option<Value> {
-    let have: Map<String, Value> = fields(virt).collect();
-    let wanted: Map<String, Value> = fields(original).collect();
+    let have: Map = fields(virt).collect();
+    let wanted: Map = fields(original).collect();
     let mut body = diff::merge_patch(&have.into(), &wanted.into())
         .and_then(|body| body.as_object().cloned())
         .unwrap_or_default();
     if let Some(metadata) = metadata::patch(virt, &metadata::from_host(original, true)) {
-        body.insert("metadata".into(), metadata);
+        body.insert("metadata", metadata);
     }
     (!body.is_empty()).then_some(Value::Object(body))
 }
 
-fn fields(object: &Object) -> impl Iterator<Item = (String, Value)> {
+fn fields(object: &Object) -> impl Iterator<Item = (Text, Value)> {
     let members = object.value().as_object().into_iter().flatten();
     members
         .filter(|(name, _)| !APART.contains(&name.as_str()))

@@ -1,6 +1,6 @@
 //! The status of a virtual object, following its host twin's.
 
-use serde_json::{Value, json};
+use crate::json::{Value, json};
 
 use crate::{Object, Op, PatchForm, Resource, Side, Virtual, World, diff, skew};
 

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-use serde_json::{Map, Value, json};
+use crate::json::{Map, Value, json};
 
 use crate::labels::{self, annotation_passes, host_label_key};
 use crate::object::members;
@@ -81,9 +81,9 @@ impl<'a> Wanted<'a> {
 
     /// The whole metadata of a new host object of this key: with its name and its owner.
     pub fn into_metadata(self, host: &Host<Key>, settings: &Settings) -> Value {
-        let document = |texts: Texts<'_>| -> Map<String, Value> {
+        let document = |texts: Texts<'_>| -> Map {
             let texts = texts.into_iter();
-            texts.map(|(key, value)| (key.into_owned(), value.into_owned().into())).collect()
+            texts.map(|(key, value)| (key.into_owned(), value.into_owned())).collect()
         };
         let mut metadata = json!({
             "name": host.name(),
@@ -91,11 +91,11 @@ impl<'a> Wanted<'a> {
             "annotations": document(self.annotations),
         });
         if !host.namespace().is_empty() {
-            members(&mut metadata).insert("namespace".into(), host.namespace().into());
+            members(&mut metadata).insert("namespace", host.namespace().into());
         }
         if !settings.owner_uid.is_empty() {
-            let owner = json!({"apiVersion": "v1", "kind": "Service", "name": settings.name, "uid": settings.owner_uid});
-            members(&mut metadata).insert("ownerReferences".into(), json!([owner]));
+            let owner = json!({"apiVersion": "v1", "kind": "Service", "name": &settings.name, "uid": &settings.owner_uid});
+            members(&mut metadata).insert("ownerReferences", json!([owner]));
         }
         metadata
     }

@@ -1,6 +1,6 @@
 //! `baseline`: what lets a container out, or lets it pretend to be somebody else.
 
-use serde_json::Value;
+use crate::json::Value;
 
 use crate::kinds::pods::paths::{each, text};
 

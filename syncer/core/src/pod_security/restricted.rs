@@ -1,6 +1,6 @@
 //! `restricted`: what good practice asks for, on top of `baseline`.
 
-use serde_json::Value;
+use crate::json::Value;
 
 use crate::kinds::pods::paths::{each, text};
 

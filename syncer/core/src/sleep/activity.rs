@@ -131,7 +131,7 @@ impl Activity {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::{Value, json};
+    use crate::json::{Value, json};
 
     use super::*;
 

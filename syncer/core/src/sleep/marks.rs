@@ -1,7 +1,7 @@
 //! What a workload of the control plane says of itself: `loft.sh/paused*`, which `vcluster pause` writes too.
 
+use crate::json::{Value, json};
 use jiff::Timestamp;
-use serde_json::{Value, json};
 
 use crate::object::members;
 
@@ -59,7 +59,7 @@ pub fn fall_asleep(workload: &Value, now: Timestamp) -> Option<Value> {
             "annotations": {
                 PAUSED: "true",
                 PAUSED_REPLICAS: replicas.to_string(),
-                PAUSED_DATE: now,
+                PAUSED_DATE: &now,
                 ASLEEP_SINCE: now,
             },
         },

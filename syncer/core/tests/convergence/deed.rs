@@ -2,7 +2,7 @@
 
 use jiff::ToSpan as _;
 use proptest::prelude::*;
-use serde_json::{Value, json};
+use vcluster_syncer_core::json::{Value, json};
 use vcluster_syncer_core::resource::{
     CLAIMS, CONFIG_MAPS, ENDPOINT_SLICES, PODS, SECRETS, SERVICES,
 };
@@ -219,13 +219,13 @@ fn body(kind: &Resource, variant: u8) -> Value {
             let port = json!([{"port": 80 + u16::from(variant % 2), "protocol": "TCP"}]);
             let spec = match variant {
                 0 => {
-                    json!({"type": "ClusterIP", "selector": app, "ports": port, "externalName": null})
+                    json!({"type": "ClusterIP", "selector": &app, "ports": port, "externalName": null})
                 }
                 1 => {
                     json!({"type": "NodePort", "selector": null, "ports": port, "externalName": null})
                 }
                 2 => {
-                    json!({"type": "LoadBalancer", "externalTrafficPolicy": "Local", "selector": app, "ports": port, "externalName": null})
+                    json!({"type": "LoadBalancer", "externalTrafficPolicy": "Local", "selector": &app, "ports": port, "externalName": null})
                 }
                 _ => {
                     json!({"type": "ExternalName", "externalName": "x.example.com", "ports": null})

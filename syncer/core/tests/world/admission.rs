@@ -1,6 +1,6 @@
 //! What API servers add to objects, keep apart and refuse, as far as decisions of ours meet it.
 
-use serde_json::{Value, json};
+use vcluster_syncer_core::json::{Value, json};
 use vcluster_syncer_core::resource::{
     CLAIMS, CONFIG_MAPS, ENDPOINT_SLICES, NODES, PODS, SECRETS, SERVICES, VOLUMES,
 };

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use jiff::Timestamp;
-use serde_json::json;
+use vcluster_syncer_core::json::json;
 use vcluster_syncer_core::resource::{NAMESPACES, SERVICES};
 use vcluster_syncer_core::{
     Act, Host, Key, Mirror, NotNow, Object, Op, Plan, Refusal, Resource, Settings, Side, View,

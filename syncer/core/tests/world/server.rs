@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use jiff::{Timestamp, ToSpan as _};
-use serde_json::{Value, json};
 use vcluster_syncer_core::diff::apply_merge_patch;
+use vcluster_syncer_core::json::{Value, json};
 use vcluster_syncer_core::resource::{PODS, SERVICES};
 use vcluster_syncer_core::{Act, Key, Object, Op, PatchForm, Resource, Side, skew};
 

@@ -1,6 +1,6 @@
 //! Plans as text.
 
-use serde_json::{Map, Value, json};
+use vcluster_syncer_core::json::{Map, Value, json};
 use vcluster_syncer_core::{Act, NotNow, Note, Op, PatchForm, Plan};
 
 /// A decision as a document, for golden files.
@@ -9,13 +9,13 @@ pub fn outcome(outcome: &Result<Plan, NotNow>) -> Value {
         Ok(plan) => {
             let mut shown = Map::new();
             if !plan.ops.is_empty() {
-                shown.insert("ops".into(), plan.ops.iter().map(op).collect());
+                shown.insert("ops", plan.ops.iter().map(op).collect());
             }
             if !plan.notes.is_empty() {
-                shown.insert("notes".into(), plan.notes.iter().map(note).collect());
+                shown.insert("notes", plan.notes.iter().map(note).collect());
             }
             if let Some(at) = plan.again_at {
-                shown.insert("again_at".into(), at.to_string().into());
+                shown.insert("again_at", at.to_string().into());
             }
             if shown.is_empty() { json!("nothing to do") } else { Value::Object(shown) }
         }
@@ -34,7 +34,7 @@ fn note(note: &Note) -> Value {
 
 fn op(op: &Op) -> Value {
     let (verb, of, shown) = act(&op.act);
-    json!({format!("{verb} {} {}{of} {}", op.side, op.kind, op.key): shown})
+    json!({(format!("{verb} {} {}{of} {}", op.side, op.kind, op.key)): shown})
 }
 
 /// The verb, the subresource, and all the rest.
@@ -47,11 +47,12 @@ fn act(act: &Act) -> (String, String, Value) {
                 PatchForm::Merge => "patch",
                 PatchForm::Strategic => "patch (strategic)",
             };
-            let shown = json!({"body": body, "if": {"uid": uid, "version": resource_version}});
+            let shown =
+                json!({"body": body, "if": {"uid": uid, "version": resource_version.as_deref()}});
             (verb, of(subresource), shown)
         }
         Act::Delete { uid, grace_seconds } => {
-            ("delete", None, json!({"grace": grace_seconds, "if": {"uid": uid}}))
+            ("delete", None, json!({"grace": *grace_seconds, "if": {"uid": uid}}))
         }
         Act::Bind { uid, node } => ("bind", None, json!({"node": node, "if": {"uid": uid}})),
         Act::WithTokens { requests, then } => {
@@ -59,10 +60,10 @@ fn act(act: &Act) -> (String, String, Value) {
                 .iter()
                 .map(|request| {
                     json!({
-                        "data_key": request.data_key, "audiences": request.audiences,
+                        "data_key": &request.data_key, "audiences": &request.audiences,
                         "service_account": request.service_account.to_string(),
                         "seconds": request.expiration_seconds,
-                        "pod": request.pod_name, "pod_uid": request.pod_uid,
+                        "pod": &request.pod_name, "pod_uid": &request.pod_uid,
                     })
                 })
                 .collect();
@@ -90,8 +91,6 @@ pub fn op_line(op: &Op) -> String {
         Act::Create(_) => "create".to_owned(),
         Act::Patch { subresource, body, .. } => {
             let of = subresource.map(|name| format!("/{name}")).unwrap_or_default();
-            let mut body = body.clone();
-            body.sort_all_objects();
             return format!("patch {}{of} {} {}: {body}", op.side, op.kind, op.key);
         }
         Act::Delete { grace_seconds: None, .. } => "delete".to_owned(),

@@ -1,6 +1,6 @@
 //! Strategic merge patches, as far as the built-in kinds that we patch need them.
 
-use serde_json::{Map, Value};
+use vcluster_syncer_core::json::{Map, Value};
 
 /// The member by which the elements of a list are told apart; lists not named here are replaced.
 fn merge_key(list: &str) -> Option<&'static str> {
@@ -31,7 +31,7 @@ pub fn merge(target: &mut Value, patch: &Value) {
     }
     let Value::Object(members) = target else { unreachable!("made an object above") };
     if changes.get("$patch").is_some_and(|directive| directive == "replace") {
-        members.clear();
+        *members = Map::new();
     }
     for (name, change) in changes.iter().filter(|(name, _)| !name.starts_with('$')) {
         match (change, merge_key(name)) {
@@ -40,7 +40,7 @@ pub fn merge(target: &mut Value, patch: &Value) {
             }
             (Value::Array(items), Some(key)) => {
                 merge_list(
-                    members.entry(name).or_insert_with(|| Value::Array(Vec::new())),
+                    members.entry(name.clone()).or_insert_with(|| Value::Array(Vec::new())),
                     items,
                     key,
                 );
@@ -48,7 +48,7 @@ pub fn merge(target: &mut Value, patch: &Value) {
             (Value::Array(_), None) => {
                 members.insert(name.clone(), change.clone());
             }
-            _ => merge(members.entry(name).or_insert(Value::Null), change),
+            _ => merge(members.entry(name.clone()).or_insert(Value::Null), change),
         }
     }
 }

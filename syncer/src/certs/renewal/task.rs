@@ -5,11 +5,11 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use serde_json::Value;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use vcluster_config::Config;
+use vcluster_syncer_core::json::Value;
 
 use super::super::{
     Names, Pki, ServiceNames, Surroundings, Wanted, etcd_names, read_files, secret, write_files,
@@ -176,7 +176,7 @@ async fn follow(
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use vcluster_syncer_core::json::json;
 
     use super::*;
     use crate::namespace::tests::scripted;

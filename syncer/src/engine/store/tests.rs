@@ -2,7 +2,7 @@
 
 use super::super::hot::MOST;
 use super::*;
-use serde_json::json;
+use vcluster_syncer_core::json::json;
 
 fn pod(version: &str, uid: &str) -> Object {
     Object::new(

@@ -9,8 +9,8 @@ use k8s_openapi::api::authentication::v1::{
 use k8s_openapi::api::core::v1::{Namespace, ServiceAccount};
 use k8s_openapi::api::rbac::v1::{ClusterRoleBinding, RoleRef, Subject};
 use kube::api::{Api, DeleteParams, ObjectMeta, PostParams, Preconditions};
-use serde_json::Value;
 use vcluster_config::ExportServiceAccount;
+use vcluster_syncer_core::json::Value;
 
 /// The namespace of an account that is given without one.
 const NAMESPACE: &str = "kube-system";
@@ -151,7 +151,7 @@ fn named(name: &str) -> ObjectMeta {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use vcluster_syncer_core::json::json;
 
     use super::*;
     use crate::namespace::tests::{Asked, scripted};

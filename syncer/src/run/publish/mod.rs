@@ -13,8 +13,8 @@ mod write;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use serde_json::{Value, json};
 use vcluster_config::Config;
+use vcluster_syncer_core::json::{Value, json};
 use vcluster_syncer_core::resource::SERVICES;
 use vcluster_syncer_core::{Key, Object, Rule};
 

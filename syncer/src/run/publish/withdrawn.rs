@@ -5,7 +5,7 @@
 
 use std::collections::BTreeSet;
 
-use serde_json::{Value, json};
+use vcluster_syncer_core::json::{Value, json};
 use vcluster_syncer_core::resource::SECRETS;
 use vcluster_syncer_core::{Key, Object, PatchForm};
 
@@ -171,7 +171,7 @@ mod tests {
             let mut note = kept.lock().unwrap();
             Some(match line.split_once(' ').unwrap() {
                 ("GET", "secrets/vc-my-vc") => {
-                    let annotations = json!({ EXPORTED_TO: *note });
+                    let annotations = json!({ EXPORTED_TO: &*note });
                     (200, json!({ "metadata": { "name": "vc-my-vc", "annotations": annotations } }))
                 }
                 ("PATCH", "secrets/vc-my-vc") => {

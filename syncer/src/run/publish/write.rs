@@ -1,6 +1,6 @@
 //! Puts a Secret on the host, without running over anybody else's.
 
-use serde_json::{Map, Value, json};
+use vcluster_syncer_core::json::{Map, Value, json};
 use vcluster_syncer_core::resource::SECRETS;
 use vcluster_syncer_core::{Key, Object, PatchForm, diff};
 
@@ -63,13 +63,13 @@ fn change(have: &Object, wanted: &Object) -> Option<Value> {
     let part = |object: &Object, path: &[&str]| object.at(path).unwrap_or(&empty).clone();
     let mut change = Map::new();
     if let Some(data) = diff::merge_patch(&part(have, &["data"]), &part(wanted, &["data"])) {
-        change.insert("data".into(), data);
+        change.insert("data", data);
     }
     let mut metadata = Map::new();
     for member in ["labels", "annotations"] {
         let have = part(have, &["metadata", member]);
         let wanted = part(wanted, &["metadata", member]);
-        let missing: Map<String, Value> = wanted
+        let missing: Map = wanted
             .as_object()
             .into_iter()
             .flatten()
@@ -77,11 +77,11 @@ fn change(have: &Object, wanted: &Object) -> Option<Value> {
             .map(|(key, value)| (key.clone(), value.clone()))
             .collect();
         if !missing.is_empty() {
-            metadata.insert(member.into(), missing.into());
+            metadata.insert(member, missing.into());
         }
     }
     if !metadata.is_empty() {
-        change.insert("metadata".into(), metadata.into());
+        change.insert("metadata", metadata.into());
     }
     (!change.is_empty()).then(|| change.into())
 }

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
-use serde_json::Value;
 use tokio::time::{Instant, sleep};
+use vcluster_syncer_core::json::Value;
 
 use crate::namespace::Namespace;
 
@@ -64,7 +64,7 @@ fn started_again(pod: &Value, since: Timestamp) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use vcluster_syncer_core::json::json;
 
     use super::*;
 

@@ -99,8 +99,8 @@ fn root_ca(settings: &Settings) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::json::json;
     use proptest::prelude::*;
-    use serde_json::json;
 
     fn told(text: &str) -> String {
         let settings = Settings::example();

@@ -4,7 +4,7 @@
 
 mod message;
 
-use serde_json::{Map, Value, json};
+use crate::json::{Map, Value, json};
 
 use crate::metadata::{self, Owner};
 use crate::names::short_hash;
@@ -53,16 +53,16 @@ pub fn to_virtual(
         told.insert(name.to_owned(), value.clone());
     }
     if let Some(text) = event.str_at(&["message"]) {
-        told.insert("message".into(), message::inside(text, twin, &owner, settings).into());
+        told.insert("message", message::inside(text, twin, &owner, settings).into());
     }
     // The API wants an event in its object's namespace, or in `default` if that has none.
     let namespace =
         if owner.key.namespace().is_empty() { "default" } else { owner.key.namespace() };
     let key = json!({"name": name(event, twin, &owner), "namespace": namespace});
-    told.insert("apiVersion".into(), EVENTS.api_version().into());
-    told.insert("kind".into(), EVENTS.kind.into());
-    told.insert("metadata".into(), key);
-    told.insert("involvedObject".into(), involved(event, &owner)?);
+    told.insert("apiVersion", EVENTS.api_version().into());
+    told.insert("kind", EVENTS.kind.into());
+    told.insert("metadata", key);
+    told.insert("involvedObject", involved(event, &owner)?);
     Some(Virtual(Object::new(Value::Object(told))))
 }
 
@@ -81,7 +81,7 @@ fn involved(event: &Host<Object>, owner: &Owner) -> Option<Value> {
         "apiVersion": version.trim_start_matches('/'),
         "kind": kind,
         "name": owner.key.name(),
-        "uid": owner.uid,
+        "uid": &owner.uid,
     }));
     if !owner.key.namespace().is_empty() {
         involved.set(&["namespace"], owner.key.namespace());

@@ -1,8 +1,8 @@
 //! The virtual node itself. The host's nodes cannot be read with a namespace's rights, so it says what can be said
 //! without: the sizes are upstream's, and large enough that nothing inside waits for a larger node.
 
+use crate::json::{Map, Value, json};
 use jiff::Timestamp;
-use serde_json::{Map, Value, json};
 
 use crate::diff::{apply_merge_patch, merge_patch};
 use crate::object::members;
@@ -31,7 +31,7 @@ pub fn made_for(
 ) -> Virtual<Object> {
     let mut status = steady_status(node.name(), service, settings);
     let conditions = wanted_conditions(&[], now);
-    members(&mut status).insert("conditions".into(), conditions);
+    members(&mut status).insert("conditions", conditions);
     Virtual(Object::new(json!({
         "apiVersion": NODES.api_version(),
         "kind": NODES.kind,
@@ -54,7 +54,7 @@ pub fn healed(
     let have = node.at(&["status"]).cloned().unwrap_or_else(|| json!({}));
     let mut wanted = steady_status(node.name(), service, settings);
     let conditions = wanted_conditions(node.items_at(&["status", "conditions"]), world.now());
-    members(&mut wanted).insert("conditions".into(), conditions);
+    members(&mut wanted).insert("conditions", conditions);
     let mut wanted = json!({ "status": wanted });
     for path in world.drops(Side::Virtual, &NODES) {
         skew::remove(&mut wanted, &path);
@@ -70,17 +70,17 @@ pub fn healed(
 /// Labels that are missing, and the taint that would keep DaemonSets away.
 fn identity_patch(node: &Virtual<Object>, settings: &Settings) -> Option<Value> {
     let mut body = Map::new();
-    let labels: Map<String, Value> = labels(node.name(), settings)
+    let labels: Map = labels(node.name(), settings)
         .into_iter()
         .filter(|(key, wanted)| node.label(key) != wanted.as_str())
         .collect();
     if !labels.is_empty() {
-        body.insert("metadata".into(), json!({ "labels": labels }));
+        body.insert("metadata", json!({ "labels": labels }));
     }
     let taints = node.items_at(&["spec", "taints"]);
     let kept: Vec<_> = taints.iter().filter(|taint| !is_not_ready(taint)).collect();
     if kept.len() != taints.len() {
-        body.insert("spec".into(), json!({ "taints": kept }));
+        body.insert("spec", json!({ "taints": kept }));
     }
     (!body.is_empty()).then_some(Value::Object(body))
 }
@@ -89,7 +89,7 @@ fn is_not_ready(taint: &Value) -> bool {
     taint.get("key").and_then(Value::as_str) == Some(NOT_READY)
 }
 
-fn labels(name: &str, settings: &Settings) -> Map<String, Value> {
+fn labels(name: &str, settings: &Settings) -> Map {
     let labels = [
         (FAKE, "true"),
         ("beta.kubernetes.io/arch", &settings.architecture),
@@ -99,7 +99,7 @@ fn labels(name: &str, settings: &Settings) -> Map<String, Value> {
         ("kubernetes.io/hostname", name),
         ("kubernetes.io/os", "linux"),
     ];
-    labels.into_iter().map(|(key, value)| (key.to_owned(), value.into())).collect()
+    labels.into_iter().map(|(key, value)| (key.to_owned(), value)).collect()
 }
 
 /// All of the status that does not name a time.
@@ -110,16 +110,16 @@ fn steady_status(name: &str, service: &Host<Object>, settings: &Settings) -> Val
     addresses.extend(ips.map(|ip| json!({"type": "InternalIP", "address": ip})));
     json!({
         "addresses": addresses,
-        "allocatable": size,
+        "allocatable": &size,
         "capacity": size,
         "daemonEndpoints": {"kubeletEndpoint": {"Port": KUBELET_PORT}},
         "nodeInfo": {
-            "architecture": settings.architecture,
+            "architecture": &settings.architecture,
             "bootID": "",
             "containerRuntimeVersion": "host://unknown",
             "kernelVersion": "unknown",
             "kubeProxyVersion": "",
-            "kubeletVersion": settings.kubernetes_version,
+            "kubeletVersion": &settings.kubernetes_version,
             "machineID": "",
             "operatingSystem": "linux",
             "osImage": "a node of the host cluster",
@@ -143,7 +143,7 @@ fn wanted_conditions(have: &[Value], now: Timestamp) -> Value {
         };
         let wanted = json!({
             "type": kind, "status": status, "reason": reason, "message": message,
-            "lastHeartbeatTime": now, "lastTransitionTime": now,
+            "lastHeartbeatTime": &now, "lastTransitionTime": &now,
         });
         match conditions.iter_mut().find(|condition| text(condition, "type") == kind) {
             Some(condition) if text(condition, "status") == status => {}

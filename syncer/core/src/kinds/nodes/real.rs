@@ -4,7 +4,7 @@
 //! Nothing inside changes the host's node. Its taints and labels hold inside too, and the virtual cluster's users may add
 //! their own to the virtual node.
 
-use serde_json::{Map, Value, json};
+use crate::json::{Map, Value, json};
 
 use crate::object::members;
 use crate::resource::NODES;
@@ -32,7 +32,7 @@ pub fn made_for(
 ) -> Virtual<Object> {
     let taints = taints(original, nodes, settings);
     let mut metadata = wanted_metadata(original, &taints);
-    members(&mut metadata).insert("name".into(), key.name().into());
+    members(&mut metadata).insert("name", key.name().into());
     Virtual(Object::new(json!({
         "apiVersion": NODES.api_version(),
         "kind": NODES.kind,
@@ -58,7 +58,7 @@ pub fn healed(
     let shown = wanted_status(Some(node), original, service, nodes);
     let status = members(&mut wanted);
     for field in SHOWN.iter().chain(&["addresses", "conditions", "daemonEndpoints"]) {
-        status.remove(*field);
+        status.remove(field);
     }
     status.extend(shown.as_object().cloned().unwrap_or_default());
     status::follow(&NODES, node, wanted, world)
@@ -79,7 +79,7 @@ pub fn slim(original: &mut Object) {
 fn wanted_metadata(original: &Host<Object>, taints: &[Value]) -> Value {
     let mut metadata = metadata::from_host(original, false);
     if let Some(annotations) = metadata.get_mut("annotations") {
-        members(annotations).insert(TAINTS.into(), Value::from(taints).to_string().into());
+        members(annotations).insert(TAINTS, Value::from(taints).to_string().into());
     }
     metadata
 }
@@ -91,11 +91,11 @@ fn identity_patch(
 ) -> Option<Value> {
     let mut body = Map::new();
     if let Some(metadata) = metadata::patch(node, &wanted_metadata(original, taints)) {
-        body.insert("metadata".into(), metadata);
+        body.insert("metadata", metadata);
     }
     let taints = merged_taints(node, taints);
     if taints != node.items_at(&["spec", "taints"]) {
-        body.insert("spec".into(), json!({ "taints": taints }));
+        body.insert("spec", json!({ "taints": taints }));
     }
     (!body.is_empty()).then_some(Value::Object(body))
 }
@@ -159,19 +159,19 @@ fn wanted_status(
     for field in SHOWN {
         let left_out = field == "images" && nodes.without_images;
         if let Some(value) = original.at(&["status", field]).filter(|_| !left_out) {
-            status.insert(field.into(), value.clone());
+            status.insert(field, value.clone());
         }
     }
     let have = node.map(|node| node.items_at(&["status", "conditions"])).unwrap_or_default();
-    status.insert("conditions".into(), conditions(have, original).into());
+    status.insert("conditions", conditions(have, original).into());
     let mut addresses = vec![json!({"type": "Hostname", "address": original.name()})];
     if let Some(service) = service {
         let ips = service.items_at(&["spec", "clusterIPs"]).iter();
         addresses.extend(ips.map(|ip| json!({"type": "InternalIP", "address": ip})));
         let endpoint = json!({"kubeletEndpoint": {"Port": KUBELET_PORT}});
-        status.insert("daemonEndpoints".into(), endpoint);
+        status.insert("daemonEndpoints", endpoint);
     }
-    status.insert("addresses".into(), addresses.into());
+    status.insert("addresses", addresses.into());
     Value::Object(status)
 }
 

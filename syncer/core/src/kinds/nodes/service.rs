@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use serde_json::{Map, Value, json};
+use crate::json::{Map, Value, json};
 
 use crate::resource::{NODES, SERVICES};
 use crate::{Host, Key, Object, Op, Settings, Virtual, labels, metadata, names};
@@ -41,20 +41,20 @@ pub fn healed(
 ) -> Option<Op> {
     let mut body = Map::new();
     if let Some(metadata) = metadata::patch(host, &wanted_metadata(node, settings)) {
-        body.insert("metadata".into(), metadata);
+        body.insert("metadata", metadata);
     }
     let mut spec = Map::new();
     let kept = target_port(host).filter(|port| !is_another_nodes(*port, node, others));
     let wanted = ports(kept.unwrap_or_else(|| free_port(node, &taken(node, others))));
     if host.at(&["spec", "ports"]) != Some(&wanted) {
-        spec.insert("ports".into(), wanted);
+        spec.insert("ports", wanted);
     }
     let have = host.at(&["spec", "selector"]).unwrap_or(&Value::Null);
     if let Some(difference) = crate::diff::merge_patch(have, &selector(settings)) {
-        spec.insert("selector".into(), difference);
+        spec.insert("selector", difference);
     }
     if !spec.is_empty() {
-        body.insert("spec".into(), Value::Object(spec));
+        body.insert("spec", Value::Object(spec));
     }
     (!body.is_empty()).then(|| Op::patch_host(&SERVICES, host, Value::Object(body)))
 }
@@ -73,7 +73,7 @@ fn wanted_metadata(node: &Virtual<Key>, settings: &Settings) -> Value {
 
 /// The pods of the control plane, which hold the syncer.
 fn selector(settings: &Settings) -> Value {
-    json!({"app": "vcluster", "release": settings.name})
+    json!({"app": "vcluster", "release": &settings.name})
 }
 
 fn ports(target: u16) -> Value {

@@ -1,7 +1,7 @@
 //! The node for which a claim is to get its volume, where volumes wait for their first consumer: a scheduler chooses it,
 //! and whoever makes volumes on the host hears of it, and may say that it cannot be done there.
 
-use serde_json::{Value, json};
+use crate::json::{Value, json};
 
 use crate::resource::CLAIMS;
 use crate::{Host, Object, Op, Settings, Virtual};

@@ -1,7 +1,7 @@
 //! Which pods a pod wants to be near or far from: on the host all virtual namespaces share one, so their names become
 //! labels in the selectors.
 
-use serde_json::{Value, json};
+use crate::json::{Value, json};
 
 use crate::labels::{self, host_label_key};
 use crate::object::members;
@@ -55,7 +55,7 @@ pub fn pin(spec: &mut Value, node: &str) {
             }
         }
         _ => {
-            members(at).insert("nodeSelectorTerms".into(), json!([{ "matchFields": [field] }]));
+            members(at).insert("nodeSelectorTerms", json!([{ "matchFields": [field] }]));
         }
     }
 }
@@ -139,7 +139,7 @@ fn translate_label_keys(holder: &mut Value, settings: &Settings) {
         if left.is_empty() {
             members(holder).remove(list);
         } else {
-            members(holder).insert(list.into(), left.into());
+            members(holder).insert(list, left.into());
         }
     }
 }
@@ -164,23 +164,23 @@ mod tests {
         let app = json!({"matchLabels": {"app": "db"}});
         let marked = json!({"app": "db", MARK: "my-vc"});
         assert_eq!(
-            term(json!({"labelSelector": app, "topologyKey": "zone"})),
+            term(json!({"labelSelector": &app, "topologyKey": "zone"})),
             json!({"labelSelector": {"matchLabels": {"app": "db", MARK: "my-vc", NS: "shop"}}, "topologyKey": "zone"})
         );
         assert_eq!(
-            term(json!({"labelSelector": app, "namespaces": ["bank"]}))["labelSelector"],
-            json!({"matchLabels": marked, "matchExpressions": [{"key": NS, "operator": "In", "values": ["bank"]}]})
+            term(json!({"labelSelector": &app, "namespaces": ["bank"]}))["labelSelector"],
+            json!({"matchLabels": &marked, "matchExpressions": [{"key": NS, "operator": "In", "values": ["bank"]}]})
         );
         // All namespaces.
         assert_eq!(
-            term(json!({"labelSelector": app, "namespaceSelector": {}})),
+            term(json!({"labelSelector": &app, "namespaceSelector": {}})),
             json!({"labelSelector": {"matchLabels": marked}})
         );
         let key = labels::namespace_label_key("team", "my-vc");
         assert_eq!(
             term(
-                json!({"labelSelector": app, "namespaceSelector": {"matchLabels": {"team": "b"}}})
-            )["labelSelector"]["matchLabels"][&key],
+                json!({"labelSelector": &app, "namespaceSelector": {"matchLabels": {"team": "b"}}})
+            )["labelSelector"]["matchLabels"][key.as_str()],
             "b"
         );
         // Both: the union.
@@ -231,7 +231,7 @@ mod tests {
         let required = "requiredDuringSchedulingIgnoredDuringExecution";
         let mut spec = json!({});
         pin(&mut spec, "n1");
-        let wanted = json!([{ "matchFields": [field] }]);
+        let wanted = json!([{ "matchFields": [&field] }]);
         assert_eq!(spec["affinity"]["nodeAffinity"][required]["nodeSelectorTerms"], wanted);
         let terms = json!([{"matchExpressions": [{"key": "gpu"}]}, {"matchFields": []}]);
         spec["affinity"]["nodeAffinity"][required]["nodeSelectorTerms"] = terms;
@@ -239,7 +239,7 @@ mod tests {
         for term in
             spec["affinity"]["nodeAffinity"][required]["nodeSelectorTerms"].as_array().unwrap()
         {
-            assert_eq!(term["matchFields"], json!([field]));
+            assert_eq!(term["matchFields"], json!([&field]));
         }
     }
 }

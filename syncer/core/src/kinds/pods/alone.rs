@@ -1,7 +1,7 @@
 //! A world for tests of single decisions.
 
+use crate::json::json;
 use jiff::Timestamp;
-use serde_json::json;
 
 use crate::world::NodeUse;
 use crate::{Gone, Host, Key, Object, Refusal, Resource, Virtual, World};

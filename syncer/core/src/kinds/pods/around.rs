@@ -67,7 +67,7 @@ pub fn api_ip(world: &dyn World, settings: &Settings) -> Result<String, NotNow> 
 /// The variables for a pod's containers: the API's, and those of the Services of its namespace unless it wants none.
 pub fn variables(virt: &Virtual<Object>, api_ip: &str, world: &dyn World) -> Variables {
     let mut variables = service_links::of_api(api_ip);
-    let links = virt.at(&["spec", "enableServiceLinks"]).and_then(serde_json::Value::as_bool);
+    let links = virt.at(&["spec", "enableServiceLinks"]).and_then(crate::json::Value::as_bool);
     if links != Some(false) {
         let services = world.virt_in(&SERVICES, virt.namespace());
         variables.extend(service_links::of_services(&services));

@@ -1,7 +1,7 @@
 //! Conditions of pods, which both sides write: the host's components their own, and whoever answers for a readiness gate
 //! inside the virtual cluster.
 
-use serde_json::{Map, Value, json};
+use crate::json::{Map, Value, json};
 
 use crate::object::members;
 use crate::{Host, Object, Virtual};
@@ -131,7 +131,7 @@ fn difference(before: Option<&Value>, wanted: &Value) -> Option<Value> {
     let wanted = wanted.as_object()?;
     let none = Map::new();
     let before = before.and_then(Value::as_object).unwrap_or(&none);
-    let mut patch: Map<String, Value> = wanted
+    let mut patch: Map = wanted
         .iter()
         .filter(|(_, value)| !value.is_null())
         .map(|(name, value)| (name.clone(), value.clone()))
@@ -140,7 +140,7 @@ fn difference(before: Option<&Value>, wanted: &Value) -> Option<Value> {
     let stale: Vec<_> = before
         .iter()
         .filter(|(name, value)| {
-            !value.is_null() && !patch.contains_key(*name) && *name != "observedGeneration"
+            !value.is_null() && !patch.contains_key(name) && *name != "observedGeneration"
         })
         .map(|(name, _)| (name.clone(), Value::Null))
         .collect();

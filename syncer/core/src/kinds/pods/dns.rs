@@ -1,6 +1,6 @@
 //! How names resolve inside: by the virtual cluster's DNS, not the host's.
 
-use serde_json::{Value, json};
+use crate::json::{Value, json};
 
 use crate::Note;
 use crate::object::members;
@@ -48,14 +48,14 @@ pub fn translate(spec: &mut Value, server: &str, namespace: &str, domain: &str) 
         ("searches", json!(searches)),
         ("options", json!(options)),
     ] {
-        members(config).insert(member.into(), value);
+        members(config).insert(member, value);
     }
-    members(spec).insert("dnsPolicy".into(), "None".into());
+    members(spec).insert("dnsPolicy", "None".into());
 }
 
 /// Leaves a pod that asks for the cluster's DNS with that of its node, and its own configuration as it is.
 pub fn use_nodes(spec: &mut Value) {
-    members(spec).insert("dnsPolicy".into(), "Default".into());
+    members(spec).insert("dnsPolicy", "Default".into());
 }
 
 /// The event on a pod whose cluster has no DNS; a kubelet without one gives the same reason.

@@ -1,7 +1,7 @@
 //! The downward API: what a container reads about its pod must be the virtual pod's, so fields that differ on the host
 //! are read from annotations instead.
 
-use serde_json::Value;
+use crate::json::Value;
 
 use crate::Settings;
 use crate::labels::{annotation_passes, host_label_key};
@@ -65,7 +65,7 @@ fn rename(field_ref: &mut Value, settings: &Settings) {
     if let Some(path) = host_path(text(field_ref, "fieldPath"), settings)
         && let Some(members) = field_ref.as_object_mut()
     {
-        members.insert("fieldPath".into(), path.into());
+        members.insert("fieldPath", path.into());
     }
 }
 
@@ -97,7 +97,7 @@ fn subscripted(path: &str) -> (&str, Option<&str>) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
+    use crate::json::json;
 
     #[test]
     fn each_field_is_read_where_the_host_has_it() {

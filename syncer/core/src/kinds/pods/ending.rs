@@ -1,8 +1,8 @@
 //! How pods end. Whichever side a pod is deleted on, the other follows with the same grace; the virtual pod goes last,
 //! when nothing of it runs any more.
 
+use crate::json::Value;
 use jiff::{SignedDuration, Timestamp};
-use serde_json::Value;
 
 use crate::resource::PODS;
 use crate::{Gone, Host, Key, NotNow, Object, Op, Plan, Settings, Side, Virtual, World};

@@ -1,6 +1,6 @@
 //! A virtual pod with its host pod: the host says where and how it runs, the virtual cluster what may change.
 
-use serde_json::{Value, json};
+use crate::json::{Value, json};
 
 use crate::mirror::is_twin;
 use crate::resource::{NODES, PODS};
@@ -110,7 +110,7 @@ fn added_containers(
 /// Readiness gates that are answered inside.
 fn gates(virt: &Virtual<Object>, host: &Host<Object>) -> Option<Op> {
     let conditions = conditions::outside(virt, host);
-    let body = json!({"status": {"conditions": conditions}});
+    let body = json!({"status": {"conditions": &conditions}});
     (!conditions.is_empty())
         .then(|| Op::patch(Side::Host, &PODS, host, PatchForm::Strategic, Some("status"), body))
 }

@@ -2,7 +2,7 @@
 //!
 //! Tools inside wait until the observed generation is the pod's own, so it must be told in the virtual pod's count.
 
-use serde_json::Value;
+use crate::json::Value;
 
 use crate::{Host, Object, Virtual};
 
@@ -43,7 +43,7 @@ pub fn translate(holder: &mut Value, generations: Option<Generations>) {
     let observed = members.get("observedGeneration").and_then(Value::as_i64);
     match (observed, generations) {
         (Some(observed), Some(generations)) => {
-            members.insert("observedGeneration".into(), generations.inside(observed).into());
+            members.insert("observedGeneration", generations.inside(observed).into());
         }
         _ => drop(members.remove("observedGeneration")),
     }
@@ -52,7 +52,7 @@ pub fn translate(holder: &mut Value, generations: Option<Generations>) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
+    use crate::json::json;
 
     fn told(virt: Value, host: Value, observed: i64, pending: bool) -> Value {
         let virt = Virtual(Object::new(json!({"metadata": {"generation": virt}})));

@@ -1,6 +1,6 @@
 //! Host names inside a pod: `/etc/hosts` and the names that the kubelet would have written there.
 
-use serde_json::{Value, json};
+use crate::json::{Value, json};
 
 use crate::object::members;
 use crate::{Object, Settings, Virtual};
@@ -70,7 +70,7 @@ pub fn rewrite(spec: &mut Value, virt: &Virtual<Object>, settings: &Settings) ->
         format!("{hostname}.{subdomain}.{}.svc.{}", virt.namespace(), settings.cluster_domain);
     let mut rewriter = json!({
         "name": REWRITER,
-        "image": settings.rewrite_hosts_image,
+        "image": &settings.rewrite_hosts_image,
         "imagePullPolicy": "IfNotPresent",
         "args": [
             "hosts", "--from", "/etc/hosts", "--to", "/hosts/hosts", "--hostname", hostname, "--fqdn", fqdn,
@@ -83,7 +83,7 @@ pub fn rewrite(spec: &mut Value, virt: &Virtual<Object>, settings: &Settings) ->
         "volumeMounts": [{"name": REWRITER, "mountPath": "/hosts"}],
     });
     if has_resources(spec) {
-        members(&mut rewriter).insert("resources".into(), settings.rewrite_hosts_resources.clone());
+        members(&mut rewriter).insert("resources", settings.rewrite_hosts_resources.clone());
     }
     for list in ["initContainers", "containers"] {
         let containers = spec.get_mut(list).and_then(Value::as_array_mut);

@@ -1,6 +1,6 @@
 //! Texts of the host's components on their way inside: names of host objects become the names that the tenant knows.
 
-use serde_json::Value;
+use crate::json::Value;
 
 use crate::{Host, Key, Object, Settings, Virtual};
 
@@ -60,7 +60,9 @@ impl Names {
             Value::Object(members) => {
                 for (name, value) in members.iter_mut() {
                     match value {
-                        Value::String(text) if name == "message" => *text = self.rewrite(text),
+                        Value::String(text) if name == "message" => {
+                            *text = self.rewrite(text).into()
+                        }
                         other => self.rewrite_messages(other),
                     }
                 }
@@ -74,7 +76,7 @@ impl Names {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
+    use crate::json::json;
 
     #[test]
     fn tenants_read_their_own_names() {

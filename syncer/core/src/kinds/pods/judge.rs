@@ -6,7 +6,7 @@
 
 use std::fmt;
 
-use serde_json::{Value, json};
+use crate::json::{Value, json};
 
 use crate::pod_security::violations;
 use crate::{NotNow, Object, Settings};
@@ -84,9 +84,8 @@ pub fn pod(host: &Object, settings: &Settings) -> Result<(), NotNow> {
     let empty = Value::Null;
     let spec = host.at(&["spec"]).unwrap_or(&empty);
     for (field, what) in NOT_MIRRORED {
-        let used = spec
-            .get(*field)
-            .is_some_and(|value| !value.is_null() && value != &Value::Array(vec![]));
+        let used =
+            spec.get(field).is_some_and(|value| !value.is_null() && value != &Value::Array(vec![]));
         if used {
             return refused(format!(
                 "spec.{field}: {what} are not available in this virtual cluster"
@@ -295,7 +294,7 @@ mod tests {
     #[test]
     fn volumes_are_an_allow_list() {
         for source in VOLUMES {
-            judged(json!({"volumes": [{"name": "v", *source: {}}]})).expect("allowed");
+            judged(json!({"volumes": [{"name": "v", (*source): {}}]})).expect("allowed");
         }
         for source in ["gitRepo", "serviceAccountToken", "future", "hostpath"] {
             let why = judged(json!({"volumes": [{"name": "v", source: {}}]})).expect_err(source);
@@ -316,7 +315,7 @@ mod tests {
             json!({"envFrom": [{"vaultRef": {}}]}),
         ] {
             for list in ["containers", "initContainers", "ephemeralContainers"] {
-                judged(json!({list: [odd]})).expect_err("unknown");
+                judged(json!({list: [&odd]})).expect_err("unknown");
             }
         }
     }
@@ -355,7 +354,7 @@ mod tests {
         let mut spec = json!({"volumes": []});
         for field in OF_POD {
             if let Some(rest) = field.at.strip_prefix("volumes[].") {
-                let mut inner = json!({field.member: "n"});
+                let mut inner = json!({(field.member): "n"});
                 for step in rest.split('.').rev() {
                     inner = match step.strip_suffix("[]") {
                         Some(list) => json!({list: [inner]}),

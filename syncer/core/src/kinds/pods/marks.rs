@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::fmt::Write as _;
 
-use serde_json::Value;
+use crate::json::Value;
 
 use crate::labels::{self, namespace_label_key};
 use crate::metadata::{Texts, Wanted};
@@ -151,7 +151,7 @@ fn lines<'a>(pairs: impl Iterator<Item = (&'a str, &'a str)>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
+    use crate::json::json;
 
     fn pod(metadata: Value, spec: Value) -> Virtual<Object> {
         let mut pod = Object::new(json!({"metadata": metadata, "spec": spec}));
@@ -175,7 +175,7 @@ mod tests {
     fn the_rows_of_the_table() {
         let owner = json!({"apiVersion": "apps/v1", "kind": "DaemonSet", "name": "d", "uid": "o", "controller": true});
         let host = marks(&pod(
-            json!({"labels": {"b": "2\"", "a": "1"}, "ownerReferences": [owner]}),
+            json!({"labels": {"b": "2\"", "a": "1"}, "ownerReferences": [&owner]}),
             json!({"serviceAccountName": "robot"}),
         ));
         for (key, wanted) in [

@@ -1,6 +1,6 @@
 //! Walking to the fields of a document by paths such as `volumes[].projected.sources[].secret`.
 
-use serde_json::Value;
+use crate::json::Value;
 
 /// The lists of containers in a pod's spec.
 pub const CONTAINER_LISTS: [&str; 3] = ["initContainers", "containers", "ephemeralContainers"];
@@ -68,7 +68,7 @@ fn split(path: &str) -> (&str, Option<&str>) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
+    use crate::json::json;
 
     #[test]
     fn paths_lead_through_lists_and_past_odd_values() {

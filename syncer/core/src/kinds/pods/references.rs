@@ -4,7 +4,7 @@
 //! refuses what looks like such a name and is not in it. A name never passes as it is, so that a tenant cannot reach
 //! an object of the host namespace by guessing its name.
 
-use serde_json::{Map, Value};
+use crate::json::{Map, Value};
 
 use crate::kinds::{configmaps, namespaced_host_key};
 use crate::resource::{CLAIMS, CONFIG_MAPS, ENDPOINTS, SECRETS};
@@ -132,7 +132,7 @@ fn rename(holder: &mut Value, field: &Field, namespace: &str, settings: &Setting
 }
 
 /// A pod can name only objects of its own namespace; a field that says otherwise must not say it on the host.
-fn drop_namespaces(members: &mut Map<String, Value>, is_reference: bool) {
+fn drop_namespaces(members: &mut Map, is_reference: bool) {
     members.retain(|key, _| {
         let other = key.eq_ignore_ascii_case("secretNamespace");
         !(other || is_reference && key == "namespace")
@@ -143,7 +143,7 @@ fn drop_namespaces(members: &mut Map<String, Value>, is_reference: bool) {
 mod tests {
     use super::super::paths::CONTAINER_LISTS;
     use super::*;
-    use serde_json::json;
+    use crate::json::json;
 
     /// A spec in which each field names `n0`, `n1` ...
     fn everything() -> (Value, usize) {

@@ -1,6 +1,6 @@
 //! Resources of containers that change while a pod runs.
 
-use serde_json::{Map, Value, json};
+use crate::json::{Map, Value, json};
 
 use crate::object::members;
 use crate::{Host, Object, Virtual};
@@ -26,7 +26,7 @@ pub fn spec_patch(
             let amounts = each(container, "resources").into_iter().filter_map(|all| all.get(kind));
             for (resource, amount) in amounts.filter_map(Value::as_object).flatten() {
                 let path = ["resources", kind, resource];
-                let same = path.iter().try_fold(have, |at, member| at.get(*member)) == Some(amount);
+                let same = path.iter().try_fold(have, |at, member| at.get(member)) == Some(amount);
                 if !same {
                     let amounts = differing.entry(kind).or_insert_with(|| json!({}));
                     members(amounts).insert(resource.clone(), amount.clone());

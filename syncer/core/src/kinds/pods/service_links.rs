@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::{Value, json};
+use crate::json::{Value, json};
 
 use crate::{Object, Virtual};
 
@@ -46,7 +46,7 @@ pub fn inject(container: &mut Value, variables: &Variables) {
         .map(|(name, value)| json!({"name": name, "value": value}))
         .collect();
     all.extend(own);
-    members.insert("env".into(), all.into());
+    members.insert("env", all.into());
 }
 
 fn add(variables: &mut Variables, name: &str, ip: &str, ports: &[Value]) {

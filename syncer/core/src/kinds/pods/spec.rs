@@ -1,7 +1,7 @@
 //! The host pod of a virtual pod: a copy in which the fields that mean something else on the host are changed. Fields
 //! that this program does not know stay as they are (design D3).
 
-use serde_json::{Value, json};
+use crate::json::{Value, json};
 
 use crate::object::members;
 use crate::{Host, Key, Object, Settings, Virtual, World};
@@ -55,7 +55,7 @@ pub fn host_pod(
     network(&mut spec, virt, around, settings);
     affinity::translate(&mut spec, virt.namespace(), world, settings);
     if settings.scheduling.is_inside(virt) {
-        PLACING.iter().for_each(|field| drop(members(&mut spec).remove(*field)));
+        PLACING.iter().for_each(|field| drop(members(&mut spec).remove(field)));
     } else {
         keep_to_shown_nodes(&mut spec, settings);
     }
@@ -96,17 +96,17 @@ fn fixed(spec: &mut Value, virt: &Virtual<Object>, settings: &Settings) {
         members.remove("resources");
     }
     let account = settings.workload_service_account.as_str();
-    members.insert("serviceAccountName".into(), account.into());
-    members.insert("automountServiceAccountToken".into(), false.into());
-    members.insert("enableServiceLinks".into(), false.into());
+    members.insert("serviceAccountName", account.into());
+    members.insert("automountServiceAccountToken", false.into());
+    members.insert("enableServiceLinks", false.into());
     if !hostname.is_empty() {
-        members.insert("hostname".into(), hostname.into());
+        members.insert("hostname", hostname.into());
     }
     if let Some(class) = &settings.priority_class_name {
-        members.insert("priorityClassName".into(), class.as_str().into());
+        members.insert("priorityClassName", class.as_str().into());
     }
     if let Some(class) = &settings.runtime_class_name {
-        members.insert("runtimeClassName".into(), class.as_str().into());
+        members.insert("runtimeClassName", class.as_str().into());
     }
 }
 
@@ -127,7 +127,7 @@ fn replace_image(container: &mut Value, settings: &Settings) {
     let named = paths::text(container, "image").to_owned();
     let image = settings.image(&named);
     if image != named {
-        members(container).insert("image".into(), image.into());
+        members(container).insert("image", image.into());
     }
 }
 

@@ -3,7 +3,7 @@
 
 use std::borrow::Cow;
 
-use serde_json::{Map, Value, json};
+use crate::json::{Map, Value, json};
 
 use crate::diff::merge_patch;
 use crate::resource::PODS;
@@ -73,7 +73,7 @@ fn translate(
     let generations = Generations::of(virt, host, pending);
     generations::translate(&mut status, generations);
     if let Some(members) = status.as_object_mut() {
-        OWN.iter().for_each(|field| drop(members.remove(*field)));
+        OWN.iter().for_each(|field| drop(members.remove(field)));
         if host.at(&["spec", "nodeName"]).is_some() {
             // A bound pod is nominated for nothing; newer API servers refuse it.
             members.remove("nominatedNodeName");
@@ -131,7 +131,7 @@ fn has_messages(status: &Value) -> bool {
 }
 
 /// Leaves out what the host put into the pod: containers, and mounts in the tenant's containers.
-fn only_own(members: &mut Map<String, Value>, list: &str, containers: &[Value]) {
+fn only_own(members: &mut Map, list: &str, containers: &[Value]) {
     let Some(Value::Array(statuses)) = members.get_mut(list) else { return };
     statuses.retain(|status| {
         containers.iter().any(|container| text(container, "name") == text(status, "name"))
@@ -175,14 +175,14 @@ fn difference(virt: &Virtual<Object>, wanted: Value) -> Option<Op> {
     }
     let kept =
         |name: &str| OWN.contains(&name) || ["conditions", "observedGeneration"].contains(&name);
-    for name in have.keys().filter(|name| !wanted.contains_key(*name) && !kept(name)) {
+    for name in have.keys().filter(|name| !wanted.contains_key(name) && !kept(name)) {
         patch.insert(name.clone(), Value::Null);
     }
     let from_host =
         wanted.get("conditions").and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
     let conditions = conditions::inside(virt, from_host);
     if !conditions.is_empty() {
-        patch.insert("conditions".into(), conditions.into());
+        patch.insert("conditions", conditions.into());
     }
     if patch.is_empty() {
         return None;
@@ -195,7 +195,7 @@ fn difference(virt: &Virtual<Object>, wanted: Value) -> Option<Op> {
 
 /// How a strategic merge patch would treat a list that we do not know cannot be said. So lists are sent whole, and the
 /// version guards those that others may write to.
-fn whole(virt: &Virtual<Object>, mut patch: Map<String, Value>) -> Op {
+fn whole(virt: &Virtual<Object>, mut patch: Map) -> Op {
     if let Some(Value::Array(changes)) = patch.remove("conditions") {
         let mut conditions = virt.items_at(&["status", "conditions"]).to_vec();
         for change in changes {
@@ -209,7 +209,7 @@ fn whole(virt: &Virtual<Object>, mut patch: Map<String, Value>) -> Op {
                 conditions.insert(place, merged);
             }
         }
-        patch.insert("conditions".into(), conditions.into());
+        patch.insert("conditions", conditions.into());
     }
     for list in MERGED {
         if let Some(Value::Array(items)) = patch.get_mut(list) {

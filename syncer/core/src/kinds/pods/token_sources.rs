@@ -1,6 +1,6 @@
 //! The token sources of a pod's volumes: what is to be requested for them, and what they become on the host.
 
-use serde_json::{Value, json};
+use crate::json::{Value, json};
 
 use crate::object::members;
 use crate::plan::TokenRequest;
@@ -33,10 +33,10 @@ pub fn mount(spec: &mut Value, uid: &str, settings: &Settings) {
             };
             let mut item = json!({"key": data_key(&name, place), "path": text(token, "path")});
             if let Some(mode) = mode {
-                members(&mut item).insert("mode".into(), mode.into());
+                members(&mut item).insert("mode", mode.into());
             }
             if let Some(user) = token.get("user") {
-                members(&mut item).insert("user".into(), user.clone());
+                members(&mut item).insert("user", user.clone());
             }
             *source = json!({"secret": {"name": secret.name(), "items": [item]}});
         }

@@ -4,8 +4,8 @@
 //! becomes a key of a Secret, in place, and the Secret is kept fresh. Its name has the virtual pod's UID: a pod made
 //! again under the same name must not start with the token of the one before.
 
+use crate::json::json;
 use jiff::{SignedDuration, Timestamp};
-use serde_json::json;
 
 use crate::metadata::{self, Owner};
 use crate::names::{safe_concat, short_hash};
@@ -84,7 +84,7 @@ pub fn fill(act: &mut Act, tokens: &[Token]) {
     if let Some(first) = tokens.iter().map(|token| token.expires).min() {
         let metadata = members(body).entry("metadata").or_insert_with(|| json!({}));
         let annotations = members(metadata).entry("annotations").or_insert_with(|| json!({}));
-        members(annotations).insert(EXPIRE.into(), first.to_string().into());
+        members(annotations).insert(EXPIRE, first.to_string().into());
     }
 }
 
@@ -157,8 +157,8 @@ fn due(secret: &Host<Object>) -> Option<Timestamp> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::json::Value;
     use crate::kinds::pods::alone::Alone;
-    use serde_json::Value;
 
     fn pod(sources: Value) -> Virtual<Object> {
         Virtual(Object::new(json!({

@@ -7,8 +7,8 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
+use crate::json::{Map, Value, json};
 use serde::Serialize;
-use serde_json::{Map, Value, json};
 
 use crate::names::short_hash;
 use crate::object::members;
@@ -81,7 +81,7 @@ pub fn changes(
     if before.is_some_and(|before| *before != now) || before.is_none() && changes.of_spec {
         let annotations =
             members(metadata.get_or_insert_default()).entry("annotations").or_insert(Value::Null);
-        members(annotations).insert(SYNCED.into(), note.into());
+        members(annotations).insert(SYNCED, note.into());
     }
     let mut body = Map::new();
     body.extend(metadata.map(|metadata| ("metadata".to_owned(), metadata)));
@@ -159,7 +159,7 @@ fn spec_patch(
     if let Some(deadline) = deadline.filter(|_| changed("deadline"))
         && host.at(&["spec", "activeDeadlineSeconds"]) != Some(deadline)
     {
-        spec.insert("activeDeadlineSeconds".into(), deadline.clone());
+        spec.insert("activeDeadlineSeconds", deadline.clone());
     }
     // Gates can only be taken away; those that the host added are the host's to take.
     let sent = before.map(|before| before.get("gates").map(String::as_str).unwrap_or_default());
@@ -176,7 +176,7 @@ fn spec_patch(
     let versioned = changed("tolerations") && missing.peek().is_some();
     if versioned {
         let all: Vec<Value> = have.iter().chain(missing).cloned().collect();
-        spec.insert("tolerations".into(), all.into());
+        spec.insert("tolerations", all.into());
     }
     ((!spec.is_empty()).then_some(Value::Object(spec)), versioned)
 }
@@ -186,7 +186,7 @@ fn patch(host: &Host<Object>, subresource: Option<&'static str>, body: Value) ->
 }
 
 /// Adds an item to a list of a patch.
-pub fn push(spec: &mut Map<String, Value>, list: &str, item: Value) {
+pub fn push(spec: &mut Map, list: &str, item: Value) {
     if let Value::Array(items) = spec.entry(list).or_insert_with(|| json!([])) {
         items.push(item);
     }

@@ -1,7 +1,7 @@
 //! Volumes whose kind changes on the way. Names within volumes are translated by [`super::references`]; which kinds may
 //! pass is judged by [`super::judge`].
 
-use serde_json::{Value, json};
+use crate::json::{Value, json};
 
 use crate::object::members;
 use crate::{Object, Virtual};
@@ -18,7 +18,7 @@ pub fn translate(spec: &mut Value, virt: &Virtual<Object>) {
         let claim = format!("{}-{}", virt.name(), text(volume, "name"));
         let members = members(volume);
         members.remove("ephemeral");
-        members.insert("persistentVolumeClaim".into(), json!({"claimName": claim}));
+        members.insert("persistentVolumeClaim", json!({"claimName": claim}));
     });
 }
 

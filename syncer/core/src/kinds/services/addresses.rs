@@ -1,6 +1,6 @@
 //! The addresses of a Service: what the host is asked for, and who follows whom when they differ.
 
-use serde_json::{Map, Value};
+use crate::json::Map;
 
 use crate::{Host, Key, Object, Refusal, Settings, Side, Virtual, World};
 
@@ -10,7 +10,7 @@ use super::{api_server, moving, spec, taken};
 #[derive(Debug, PartialEq)]
 pub enum Verdict {
     /// Nothing, or these members of the host's spec.
-    Ask(Map<String, Value>),
+    Ask(Map),
     /// The virtual Service moves to what the host has.
     Move,
     /// The host Service is made anew: its address cannot be changed, and the virtual one cannot follow.
@@ -23,7 +23,7 @@ pub enum Verdict {
 pub fn compare(
     wish: &Virtual<Object>,
     host: &Host<Object>,
-    agreed: &Map<String, Value>,
+    agreed: &Map,
     refusals: &[Refusal],
 ) -> Verdict {
     let external = |service: &Object| spec::kind(service) == "ExternalName";
@@ -55,7 +55,7 @@ pub fn compare(
 }
 
 /// A Service that had no address asks for the one that the virtual API server chose.
-fn ask_afresh(wish: &Virtual<Object>, refusals: &[Refusal]) -> Map<String, Value> {
+fn ask_afresh(wish: &Virtual<Object>, refusals: &[Refusal]) -> Map {
     let fields = ["clusterIP", "clusterIPs", "ipFamilies", "ipFamilyPolicy", "healthCheckNodePort"];
     let mut asked = take(wish, &fields);
     taken::leave_out(&mut asked, refusals);
@@ -67,9 +67,9 @@ fn ask_afresh(wish: &Virtual<Object>, refusals: &[Refusal]) -> Map<String, Value
 fn ask_for_stacks(
     wish: &Virtual<Object>,
     host: &Host<Object>,
-    agreed: &Map<String, Value>,
+    agreed: &Map,
     refusals: &[Refusal],
-) -> Map<String, Value> {
+) -> Map {
     let mut asked = Map::new();
     for (name, wants) in take(wish, &["ipFamilies", "ipFamilyPolicy"]) {
         if agreed.get(&name) != Some(&wants) && host.at(&["spec", &name]) != Some(&wants) {
@@ -85,7 +85,7 @@ fn ask_for_stacks(
     asked
 }
 
-fn take(wish: &Virtual<Object>, fields: &[&str]) -> Map<String, Value> {
+fn take(wish: &Virtual<Object>, fields: &[&str]) -> Map {
     let found = fields
         .iter()
         .filter_map(|name| Some(((*name).to_owned(), wish.at(&["spec", name])?.clone())));

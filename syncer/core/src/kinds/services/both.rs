@@ -1,6 +1,6 @@
 //! A Service that is there on both sides.
 
-use serde_json::{Map, Value, json};
+use crate::json::{Map, Value, json};
 
 use crate::object::members;
 use crate::resource::SERVICES;
@@ -72,17 +72,17 @@ fn apart(wish: &Virtual<Object>, host: &Host<Object>) -> String {
 fn host_patch(
     wish: &Virtual<Object>,
     host: &Host<Object>,
-    spec: Map<String, Value>,
-    agreed: &Map<String, Value>,
+    spec: Map,
+    agreed: &Map,
     settings: &Settings,
 ) -> Option<Op> {
     let wanted = host_metadata(wish, &Host(host.key()), agreed, settings);
     let mut body = Map::new();
     if let Some(metadata) = metadata::patch(host, &wanted) {
-        body.insert("metadata".into(), metadata);
+        body.insert("metadata", metadata);
     }
     if !spec.is_empty() {
-        body.insert("spec".into(), Value::Object(spec));
+        body.insert("spec", Value::Object(spec));
     }
     (!body.is_empty()).then(|| Op::patch_host(&SERVICES, host, Value::Object(body)))
 }
@@ -92,7 +92,7 @@ fn status_back(virt: &Virtual<Object>, host: &Host<Object>, world: &dyn World) -
     let mut wanted = host.at(&["status"]).cloned().unwrap_or_else(|| json!({}));
     if spec::kind(virt) != "LoadBalancer" {
         let kept = virt.at(&["status", "loadBalancer"]).cloned().unwrap_or_default();
-        members(&mut wanted).insert("loadBalancer".into(), kept);
+        members(&mut wanted).insert("loadBalancer", kept);
     }
     status::follow(&SERVICES, virt, wanted, world)
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use serde_json::{Map, Value};
+use crate::json::{Map, Text, Value};
 
 use crate::{Host, Object, Refusal, Side, diff};
 
@@ -23,19 +23,19 @@ const ONE_WAY: [&str; 2] = ["selector", "externalName"];
 
 /// What each side must take over, as members of a merge patch of `spec`, and what both agree on then.
 pub struct Merge {
-    pub to_host: Map<String, Value>,
-    pub to_virtual: Map<String, Value>,
-    pub agreed: Map<String, Value>,
+    pub to_host: Map,
+    pub to_virtual: Map,
+    pub agreed: Map,
 }
 
 /// What both sides agree on once the host has this spec.
-pub fn agreed_from(wanted: &Map<String, Value>) -> Map<String, Value> {
+pub fn agreed_from(wanted: &Map) -> Map {
     let shared = wanted.iter().filter(|(name, _)| !is_address(name) && *name != "selector");
     shared.map(|(name, value)| (name.clone(), value.clone())).collect()
 }
 
 /// What both sides last agreed on.
-pub fn last_agreed(host: &Host<Object>) -> Map<String, Value> {
+pub fn last_agreed(host: &Host<Object>) -> Map {
     let noted = host.annotation(AGREED).and_then(|text| serde_json::from_str(text).ok());
     noted.unwrap_or_default()
 }
@@ -43,9 +43,9 @@ pub fn last_agreed(host: &Host<Object>) -> Map<String, Value> {
 /// Compares what the host should have with what it has. Who changed since both agreed is followed; the virtual side,
 /// when both did, or when the virtual API server refused the host's change.
 pub fn three_way(
-    wanted: &Map<String, Value>,
+    wanted: &Map,
     host: &Host<Object>,
-    agreed: &Map<String, Value>,
+    agreed: &Map,
     refusals: &[Refusal],
     dropped: &[String],
 ) -> Merge {
@@ -54,7 +54,7 @@ pub fn three_way(
     let empty = Map::new();
     let have = host.at(&["spec"]).and_then(Value::as_object).unwrap_or(&empty);
     let to_or_from_external = [spec::kind(host), kind_of(wanted)].contains(&"ExternalName");
-    let names: BTreeSet<&String> = wanted.keys().chain(have.keys()).collect();
+    let names: BTreeSet<&Text> = wanted.keys().chain(have.keys()).collect();
     for name in names.into_iter().filter(|name| !APART.contains(&name.as_str())) {
         let (wants, has) = (present(wanted.get(name)), present(have.get(name)));
         if wants == has || dropped.iter().any(|path| path.strip_prefix("spec.") == Some(name)) {
@@ -78,7 +78,7 @@ pub fn three_way(
 }
 
 /// Where the host refused a node port, it keeps or chooses its own, and the virtual Service follows.
-fn node_ports_taken(merge: &mut Merge, have: &Map<String, Value>, refusals: &[Refusal]) {
+fn node_ports_taken(merge: &mut Merge, have: &Map, refusals: &[Refusal]) {
     let taken = taken::node_ports(refusals, Side::Host);
     let given = have.get("ports").and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
     let Some(Value::Array(ports)) = merge.to_host.get_mut("ports").filter(|_| !taken.is_empty())
@@ -89,15 +89,15 @@ fn node_ports_taken(merge: &mut Merge, have: &Map<String, Value>, refusals: &[Re
         let number = spec::same_port(port, given).and_then(|given| given.get("nodePort")).cloned();
         let port = crate::object::members(port);
         match number {
-            Some(number) => drop(port.insert("nodePort".into(), number)),
+            Some(number) => drop(port.insert("nodePort", number)),
             None => drop(port.remove("nodePort")),
         }
     }
     if ports.as_slice() == given {
         merge.to_host.remove("ports");
         let given = Value::Array(given.to_vec());
-        merge.to_virtual.insert("ports".into(), given.clone());
-        merge.agreed.insert("ports".into(), given);
+        merge.to_virtual.insert("ports", given.clone());
+        merge.agreed.insert("ports", given);
     }
 }
 
@@ -114,7 +114,7 @@ fn present(value: Option<&Value>) -> Option<&Value> {
     value.filter(|value| !value.is_null())
 }
 
-fn kind_of(spec: &Map<String, Value>) -> &str {
+fn kind_of(spec: &Map) -> &str {
     spec.get("type").and_then(Value::as_str).unwrap_or("ClusterIP")
 }
 

@@ -11,7 +11,7 @@ mod moving;
 mod spec;
 mod taken;
 
-use serde_json::{Map, Value, json};
+use crate::json::{Map, Value, json};
 
 use crate::mirror::{Rule, is_twin};
 use crate::resource::SERVICES;
@@ -89,11 +89,10 @@ fn create(virt: &Virtual<Object>, world: &dyn World, settings: &Settings) -> Res
 fn host_metadata(
     wish: &Virtual<Object>,
     host: &Host<Key>,
-    agreed: &Map<String, Value>,
+    agreed: &Map,
     settings: &Settings,
 ) -> Value {
-    let mut agreed = Value::Object(agreed.clone());
-    agreed.sort_all_objects();
+    let agreed = Value::Object(agreed.clone());
     let mut made = Object::new(json!({
         "metadata": metadata::to_host(wish, &SERVICES, host, settings),
     }));

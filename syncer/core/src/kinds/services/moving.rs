@@ -6,7 +6,7 @@
 //! counts as what it was and is to be again. Whoever crashes between the writes leaves nothing but the annotation to
 //! go on from.
 
-use serde_json::{Map, Value, json};
+use crate::json::{Map, Value, json};
 
 use crate::object::members;
 use crate::resource::SERVICES;
@@ -66,14 +66,13 @@ pub fn begin(virt: &Virtual<Object>) -> Op {
     let mut kept = json!({ "spec": virt.at(&["spec"]) });
     let mut annotations = Map::new();
     if let Some(ranges) = virt.annotation(SOURCE_RANGES) {
-        members(&mut kept)
-            .insert("metadata".into(), json!({"annotations": {SOURCE_RANGES: ranges}}));
-        annotations.insert(SOURCE_RANGES.into(), Value::Null);
+        members(&mut kept).insert("metadata", json!({"annotations": {SOURCE_RANGES: ranges}}));
+        annotations.insert(SOURCE_RANGES, Value::Null);
     }
-    annotations.insert(SAVED.into(), kept.to_string().into());
+    annotations.insert(SAVED, kept.to_string().into());
     let mut spec = json!({"type": "ExternalName", "externalName": NOWHERE});
     if virt.at(&["spec", SOURCE_RANGES_FIELD]).is_some() {
-        members(&mut spec).insert(SOURCE_RANGES_FIELD.into(), Value::Null);
+        members(&mut spec).insert(SOURCE_RANGES_FIELD, Value::Null);
     }
     let body = json!({"metadata": {"annotations": annotations}, "spec": spec});
     Op::patch_virtual(&SERVICES, virt, body).at_version(virt.resource_version())
@@ -93,7 +92,7 @@ pub fn end(virt: &Virtual<Object>, saved: &Object, host: &Object, refusals: &[Re
         fields.extend(addresses_of(host, spec::cluster_ips(saved).len().max(1)));
     }
     if let Some(port) = spec::health_port(host) {
-        fields.insert("healthCheckNodePort".into(), port.clone());
+        fields.insert("healthCheckNodePort", port.clone());
     } else if taken::health_port(refusals, Side::Virtual) {
         fields.remove("healthCheckNodePort");
     }
@@ -106,7 +105,7 @@ pub fn end(virt: &Virtual<Object>, saved: &Object, host: &Object, refusals: &[Re
         let port = members(port);
         match number.filter(|_| !out_of_range.contains(&place)) {
             Some(number) if port.contains_key("nodePort") => {
-                port.insert("nodePort".into(), number);
+                port.insert("nodePort", number);
             }
             None if refused.contains(&place) => drop(port.remove("nodePort")),
             _ => {}
@@ -114,21 +113,21 @@ pub fn end(virt: &Virtual<Object>, saved: &Object, host: &Object, refusals: &[Re
     }
     let mut annotations = json!({ SAVED: null, OUT_OF_RANGE: address.filter(|_| lost) });
     if let Some(ranges) = saved.annotation(SOURCE_RANGES) {
-        members(&mut annotations).insert(SOURCE_RANGES.into(), ranges.into());
+        members(&mut annotations).insert(SOURCE_RANGES, ranges.into());
     }
     let body = json!({"metadata": {"annotations": annotations}, "spec": restored});
     Op::patch_virtual(&SERVICES, virt, body).at_version(virt.resource_version())
 }
 
 /// The host's addresses, as many as the virtual Service had.
-fn addresses_of(host: &Object, stacks: usize) -> Map<String, Value> {
+fn addresses_of(host: &Object, stacks: usize) -> Map {
     let ips: Vec<_> = spec::cluster_ips(host).into_iter().take(stacks).collect();
     let mut fields = Map::new();
     if let Some(first) = ips.first() {
-        fields.insert("clusterIP".into(), (*first).into());
-        fields.insert("clusterIPs".into(), json!(ips));
+        fields.insert("clusterIP", (*first).into());
+        fields.insert("clusterIPs", json!(&ips));
         let families = host.items_at(&["spec", "ipFamilies"]).iter().take(ips.len());
-        fields.insert("ipFamilies".into(), families.cloned().collect());
+        fields.insert("ipFamilies", families.cloned().collect());
     }
     fields
 }
@@ -167,11 +166,11 @@ fn restored(virt: &Virtual<Object>, saved: &Object) -> Value {
     for port in &mut ports {
         let number = spec::same_port(port, had).and_then(|had| had.get("nodePort"));
         if let (Some(number), None) = (number, port.get("nodePort")) {
-            members(port).insert("nodePort".into(), number.clone());
+            members(port).insert("nodePort", number.clone());
         }
     }
     if !ports.is_empty() {
-        spec.insert("ports".into(), Value::Array(ports));
+        spec.insert("ports", Value::Array(ports));
     }
     Value::Object(spec)
 }

@@ -1,6 +1,6 @@
 //! The spec of a host Service, made from the virtual one's.
 
-use serde_json::{Map, Value};
+use crate::json::{Map, Value};
 
 use crate::{Note, Object, Settings, Virtual, selectors};
 
@@ -8,7 +8,7 @@ use crate::{Note, Object, Settings, Virtual, selectors};
 ///
 /// `externalIPs` do not pass: whoever sets one draws the traffic of every pod on the host to that address (CVE-2020-8554),
 /// and a tenant's pods are not the only ones there.
-pub fn to_host(wish: &Virtual<Object>, settings: &Settings) -> Map<String, Value> {
+pub fn to_host(wish: &Virtual<Object>, settings: &Settings) -> Map {
     let mut spec = wish.at(&["spec"]).and_then(Value::as_object).cloned().unwrap_or_default();
     spec.retain(|_, value| !value.is_null());
     if spec.remove("externalIPs").is_some() && kind(wish) == "ClusterIP" {
@@ -19,7 +19,7 @@ pub fn to_host(wish: &Virtual<Object>, settings: &Settings) -> Map<String, Value
         Some(selector) if !selector.is_empty() => {
             let selector = Value::Object(selector.clone());
             let translated = selectors::equality_selector(&selector, wish.namespace(), settings);
-            spec.insert("selector".into(), translated);
+            spec.insert("selector", translated);
         }
         // An empty one selects nothing, as an absent one. Translated, it would select everything.
         _ => drop(spec.remove("selector")),
@@ -39,7 +39,7 @@ pub fn dropped(wish: &Virtual<Object>) -> Option<Note> {
 }
 
 /// Takes the ClusterIPs out, for the API server to choose.
-pub fn without_addresses(spec: &mut Map<String, Value>) {
+pub fn without_addresses(spec: &mut Map) {
     if spec.get("clusterIP").and_then(Value::as_str) != Some("None") {
         spec.remove("clusterIP");
         spec.remove("clusterIPs");

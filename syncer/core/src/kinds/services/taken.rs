@@ -1,12 +1,12 @@
 //! What an API server has given away already, read from its refusals.
 
-use serde_json::{Map, Value};
+use crate::json::{Map, Value};
 
 use crate::object::members;
 use crate::{Refusal, Side};
 
 /// Takes out of a spec what the host refused: then it chooses.
-pub fn leave_out(spec: &mut Map<String, Value>, refusals: &[Refusal]) {
+pub fn leave_out(spec: &mut Map, refusals: &[Refusal]) {
     if addresses(refusals, Side::Host) {
         super::spec::without_addresses(spec);
     }
