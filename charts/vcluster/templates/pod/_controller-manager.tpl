@@ -13,7 +13,7 @@
 {{- define "vcluster.controllerManager" -}}
 {{- $distro := get .Values.controlPlane.distro (include "vcluster.distro" .) -}}
 {{- $program := $distro.controllerManager -}}
-{{- $several := gt (int .Values.controlPlane.statefulSet.highAvailability.replicas) 1 -}}
+{{- $several := eq (include "vcluster.several" .) "true" -}}
 {{- $ours := list
   "--authentication-kubeconfig=/pki/controller-manager.conf"
   "--authentication-skip-lookup=true"

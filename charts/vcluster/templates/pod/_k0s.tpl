@@ -23,7 +23,7 @@
 {{- define "vcluster.k0s.config" -}}
 {{- $values := .Values -}}
 {{- $domain := $values.networking.advanced.clusterDomain -}}
-{{- $several := gt (int $values.controlPlane.statefulSet.highAvailability.replicas) 1 -}}
+{{- $several := eq (include "vcluster.several" .) "true" -}}
 {{/* k0s waits for its API server to stop, and by default that waits for watches: 18 s, or a minute with
      older releases. The pod has 10. */}}
 {{- $api := dict

@@ -4,7 +4,7 @@
 
 {{- define "vcluster.k3s.args" -}}
 {{- $values := .Values -}}
-{{- $several := gt (int $values.controlPlane.statefulSet.highAvailability.replicas) 1 -}}
+{{- $several := eq (include "vcluster.several" .) "true" -}}
 {{- $ours := list
   "--advertise-address=$(POD_IP)"
   "--bind-address=$(BIND_ADDRESS)"

@@ -3,7 +3,7 @@
 {{- define "vcluster.schedulerContainer" -}}
 {{- $distro := get .Values.controlPlane.distro (include "vcluster.distro" .) -}}
 {{- $program := $distro.scheduler -}}
-{{- $several := gt (int .Values.controlPlane.statefulSet.highAvailability.replicas) 1 -}}
+{{- $several := eq (include "vcluster.several" .) "true" -}}
 {{- $ours := list
   "--authentication-kubeconfig=/pki/scheduler.conf"
   "--authentication-skip-lookup=true"

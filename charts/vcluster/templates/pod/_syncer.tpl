@@ -51,7 +51,7 @@
   # syncer after it has started. One pod is reached anyway. An answer that would be no is held until just before the next
   # question: whoever waits for the pod does not wait for the kubelet.
   readinessProbe:
-    httpGet: { path: "{{ gt (int .Values.controlPlane.statefulSet.highAvailability.replicas) 1 | ternary "/startedz" "/readyz" }}?hold=900", port: metrics }
+    httpGet: { path: "{{ eq (include "vcluster.several" .) "true" | ternary "/startedz" "/readyz" }}?hold=900", port: metrics }
     periodSeconds: 1
     timeoutSeconds: 3
     failureThreshold: 5
@@ -68,5 +68,5 @@
 labels that manifests of one's own need not have. */}}
 {{- define "vcluster.dnsIsAwaited" -}}
 {{- $coredns := .Values.controlPlane.coredns -}}
-{{- if and $coredns.enabled (not $coredns.overwriteManifests) (gt (int .Values.controlPlane.statefulSet.highAvailability.replicas) 1) }}true{{ end -}}
+{{- if and $coredns.enabled (not $coredns.overwriteManifests) (include "vcluster.several" .) }}true{{ end -}}
 {{- end -}}
