@@ -19,6 +19,9 @@ pub const APPS: [&str; 6] = [
 /// leaves it alone.
 pub const ACTIVATOR: &str = "vcluster-activator";
 
+/// Label `app` of the pod of `helm test`, which stays when it fails. No part of the control plane either.
+pub const TEST: &str = "vcluster-test";
+
 /// Label on each host object that stands for a virtual one; the value is the virtual cluster's name, or for objects
 /// without a namespace [`cluster_marker`].
 pub const MANAGED_BY: &str = "vcluster.loft.sh/managed-by";

@@ -17,6 +17,9 @@ pub struct Marks {
     pub keep_claims: bool,
 }
 
+/// Values of label `app` of what is no part of a control plane and goes with it.
+const BESIDE: [&str; 2] = [names::ACTIVATOR, names::TEST];
+
 /// Whether an object in the namespace belongs to the virtual cluster. Pure.
 pub fn is_ours(plural: &str, metadata: &ObjectMeta, marks: &Marks) -> bool {
     let labels = metadata.labels.clone().unwrap_or_default();
@@ -27,9 +30,9 @@ pub fn is_ours(plural: &str, metadata: &ObjectMeta, marks: &Marks) -> bool {
     let mirrored = labels.get(names::MANAGED_BY) == Some(&marks.name)
         && annotations.contains_key(names::OBJECT_NAME);
     let part = labels.get("release") == Some(&marks.name)
-        && labels
-            .get("app")
-            .is_some_and(|app| app == names::ACTIVATOR || names::APPS.contains(&app.as_str()));
+        && labels.get("app").is_some_and(|app| {
+            BESIDE.contains(&app.as_str()) || names::APPS.contains(&app.as_str())
+        });
     mirrored
         || part
         || is_owned(metadata, marks.service.as_deref())
@@ -88,6 +91,9 @@ mod tests {
         let cases = [
             ("pods", mirrored.clone(), true),
             ("pods", json!({ "labels": { "vcluster.loft.sh/managed-by": "a" } }), false),
+            ("pods", json!({ "labels": { "app": "vcluster-test", "release": "a" } }), true),
+            ("pods", json!({ "labels": { "app": "vcluster-test", "release": "b" } }), false),
+            ("pods", json!({ "labels": { "app": "vcluster-other", "release": "a" } }), false),
             (
                 "pods",
                 json!({ "labels": { "vcluster.loft.sh/managed-by": "b" }, "annotations": { "vcluster.loft.sh/object-name": "x" } }),
