@@ -24,7 +24,9 @@ pub fn read(json: &[u8]) -> Result<Value, serde_json::Error> {
 /// # Errors
 /// When it is none, or nested more than 128 deep.
 pub fn read_but(json: &[u8], unread: [&'static [Unread]; 2]) -> Result<Value, serde_json::Error> {
-    let mut deserializer = serde_json::Deserializer::from_slice(json);
+    // Checked as a whole, or else each string would be by itself.
+    let text = std::str::from_utf8(json).map_err(serde::de::Error::custom)?;
+    let mut deserializer = serde_json::Deserializer::from_str(text);
     let mut begun = Begun::default();
     let value = Reading { unread, begun: &mut begun }.deserialize(&mut deserializer)?;
     deserializer.end()?;
