@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use e2e::testbed::{LAST_BED, Options, Outcome, Progress, TestBed, run_with, until};
+use e2e::testbed::{LAST_BED, Options, Outcome, Progress, Signal, TestBed, run_with, until};
 use serde_json::json;
 
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -33,6 +33,9 @@ async fn a_bed_comes_up_is_mended_and_leaves_nothing_behind() {
     let (_, outcome) = TestBed::up(&options, &progress).await.unwrap();
     assert_eq!(outcome, Outcome::Mended);
     assert!(bed.process("kube-scheduler").unwrap().alive());
+
+    bed.supervised(&progress, what_ends_is_started_again(&bed)).await.unwrap();
+    bed.start("kube-scheduler").unwrap();
 
     // What a killed `up` leaves: processes, mounts and namespaces without the record that all is there.
     std::fs::remove_file(bed.layout.in_state("bed.json")).unwrap();
@@ -153,4 +156,17 @@ fn names(dir: &Path) -> impl Iterator<Item = String> {
         .flatten()
         .flatten()
         .map(|entry| entry.file_name().to_string_lossy().into_owned())
+}
+
+/// But not what was stopped on purpose, which comes before the other in order of names.
+async fn what_ends_is_started_again(bed: &TestBed) {
+    bed.stop("kube-scheduler").await.unwrap();
+    let killed = bed.process("kwok").unwrap().pid;
+    bed.signal("kwok", Signal::KILL).unwrap();
+    let again = || async {
+        let now = bed.process("kwok")?;
+        Ok(now.pid != killed && now.alive())
+    };
+    until("kwok, again", Duration::from_secs(10), again).await.unwrap();
+    assert!(!bed.process("kube-scheduler").unwrap().alive());
 }
