@@ -14,7 +14,7 @@ use http::{Method, Request, Response, StatusCode};
 use http_body_util::{BodyExt as _, Full, Limited};
 use hyper::body::Incoming;
 use jiff::{SignedDuration, Timestamp};
-use vcluster_syncer_core::json::json;
+use vcluster_syncer_core::json::{Value, json};
 use vcluster_syncer_core::sleep::Activity;
 
 use crate::admin::Health;
@@ -54,7 +54,7 @@ pub fn write_files(directory: &Path) -> anyhow::Result<()> {
 }
 
 /// Everybody's requests, but not those that a cluster makes by itself, and never what is in them.
-fn policy() -> vcluster_syncer_core::json::Value {
+fn policy() -> Value {
     let users = [
         "system:anonymous",
         "system:apiserver",
@@ -82,7 +82,7 @@ fn policy() -> vcluster_syncer_core::json::Value {
     })
 }
 
-fn webhook() -> vcluster_syncer_core::json::Value {
+fn webhook() -> Value {
     let server = format!("http://127.0.0.1:{PORT}/audit");
     json!({
         "apiVersion": "v1",

@@ -43,16 +43,15 @@ impl TestBed {
     /// When one is not: which, and what it said last.
     pub async fn well(&self) -> Result<()> {
         let processes = Processes::of(&self.layout);
-        let sick: Vec<String> = self
-            .status()
-            .await
-            .iter()
-            .filter_map(|part| {
-                let ran = part.pid.is_some() || processes.find(&part.component).is_ok();
-                let log = if ran { processes.end_of_log(&part.component) } else { String::new() };
-                (!part.healthy).then(|| format!("{}: {}\n{log}", part.component, part.detail))
-            })
-            .collect();
+        let health = self.status().await;
+        let sick = health.iter().filter(|part| !part.healthy).map(
+            |Health { component, detail, .. }| {
+                // Workloads write no log here.
+                let log = processes.find(component).map(|_| processes.end_of_log(component));
+                format!("{component}: {detail}\n{}", log.unwrap_or_default())
+            },
+        );
+        let sick: Vec<String> = sick.collect();
         ensure!(sick.is_empty(), "of the host cluster is not well:\n{}", sick.join("\n"));
         Ok(())
     }

@@ -143,12 +143,20 @@ async fn counted(cargo: &mut Command) -> Result<Tally> {
     let mut child = cargo.stdout(Stdio::piped()).spawn().context("cannot start cargo")?;
     let mut lines = BufReader::new(child.stdout.take().context("no output")?).lines();
     let mut tally = Tally::default();
+    let mut told = 0;
     while let Some(line) = lines.next_line().await? {
         if let Some(name) = failed(&line) {
             tally.count(name, false);
         }
-        tally.passed += passed(&line).unwrap_or_default();
+        if let Some((passed, failed)) = counts(&line) {
+            tally.passed += passed;
+            told += failed;
+        }
         say(&line);
+    }
+    // What the programs counted is what counts, whether or not the line with the name was understood.
+    while tally.failed.len() < told {
+        tally.count("a test whose name was not understood", false);
     }
     let status = child.wait().await?;
     // A test program that crashes counts nothing.
@@ -164,9 +172,13 @@ fn selection(all: bool, setting: Setting) -> Selection {
 }
 
 /// `test result: FAILED. 12 passed; 3 failed; ...`
-fn passed(line: &str) -> Option<usize> {
+fn counts(line: &str) -> Option<(usize, usize)> {
     let rest = line.trim().strip_prefix("test result: ")?;
-    rest.split(" passed").next()?.split_whitespace().next_back()?.parse().ok()
+    let number = |word: &str| {
+        let before = rest.split(word).next()?;
+        before.split_whitespace().next_back()?.parse().ok()
+    };
+    Some((number(" passed")?, number(" failed")?))
 }
 
 /// `test NAME ... FAILED`
@@ -177,14 +189,14 @@ fn failed(line: &str) -> Option<&str> {
 
 #[cfg(test)]
 mod tests {
-    use super::{failed, passed};
+    use super::{counts, failed};
 
     #[test]
     fn the_counts_of_test_programs_are_read() {
         let line = "test result: FAILED. 12 passed; 3 failed; 0 ignored; 0 measured; 0 filtered out; finished in 0.1s";
-        assert_eq!(passed(line), Some(12));
+        assert_eq!(counts(line), Some((12, 3)));
         assert_eq!(failed(line), None);
-        assert_eq!(passed("test names_are_unique ... ok"), None);
+        assert_eq!(counts("test names_are_unique ... ok"), None);
         assert_eq!(failed("test names_are_unique ... ok"), None);
         assert_eq!(failed("test names::are_unique ... FAILED"), Some("names::are_unique"));
     }

@@ -43,6 +43,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::{Notify, watch as latest};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+use vcluster_syncer_core::json::{Value, json};
 use vcluster_syncer_core::resource::PODS;
 use vcluster_syncer_core::{Host, Key, Mirror, Object, Resource, Settings, Side, Virtual};
 
@@ -216,12 +217,12 @@ impl Engine {
     }
 
     /// What is going on, for `/debug/state`.
-    pub fn debug_state(&self) -> vcluster_syncer_core::json::Value {
+    pub fn debug_state(&self) -> Value {
         let state = self.shared.state();
         let stores = state.stores().map(|((side, kind), store)| {
-            vcluster_syncer_core::json::json!({"side": side.to_string(), "kind": kind.plural, "objects": store.len()})
+            json!({"side": side.to_string(), "kind": kind.plural, "objects": store.len()})
         });
-        vcluster_syncer_core::json::json!({
+        json!({
             "queue": state.queue.under_way(),
             "readOnly": self.shared.gate.reason(),
             "unlisted": &self.shared.round.borrow().unlisted,

@@ -145,9 +145,7 @@ fn is_config_map(object: &Value) -> bool {
 }
 
 fn put_names(config_map: &mut Value, text: &str) {
-    let data = members(config_map)
-        .entry("data")
-        .or_insert_with(|| Value::Object(vcluster_syncer_core::json::Map::new()));
+    let data = members(config_map).entry("data").or_insert_with(|| json!({}));
     members(data).insert(coredns::NODE_HOSTS, text.into());
 }
 

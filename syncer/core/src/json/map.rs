@@ -84,7 +84,7 @@ impl Map {
     pub fn iter(
         &self,
     ) -> impl DoubleEndedIterator<Item = (&Text, &Value)> + ExactSizeIterator + Clone {
-        self.0.iter().map(|(name, value)| (name, value))
+        self.into_iter()
     }
 
     /// All members, to change.
@@ -121,15 +121,15 @@ impl Map {
 impl<'a> Entry<'a> {
     /// The member, which is made when it is not there.
     pub fn or_insert_with(self, make: impl FnOnce() -> Value) -> &'a mut Value {
-        let Entry { map: Map(members), name } = self;
-        let at = match members.binary_search_by(|(member, _)| member.cmp(&name)) {
+        let Entry { map, name } = self;
+        let at = match map.find(&name) {
             Ok(at) => at,
             Err(at) => {
-                members.insert(at, (name, make()));
+                map.0.insert(at, (name, make()));
                 at
             }
         };
-        match members.get_mut(at) {
+        match map.0.get_mut(at) {
             Some((_, value)) => value,
             None => unreachable!("found or put there above"),
         }
