@@ -169,4 +169,6 @@ async fn what_ends_is_started_again(bed: &TestBed) {
     };
     until("kwok, again", Duration::from_secs(10), again).await.unwrap();
     assert!(!bed.process("kube-scheduler").unwrap().alive());
+    let sick = bed.well().await.expect_err("the scheduler is away").to_string();
+    assert!(sick.contains("kube-scheduler: not running\nthe end of "), "{sick}");
 }
