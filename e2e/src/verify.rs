@@ -54,6 +54,7 @@ async fn checks(bed: u8, all: bool, report: &mut Report, started: &mut Option<Ou
 }
 
 async fn on_host(testbed: &TestBed, vcluster: &Path, all: bool, report: &mut Report) {
+    report.check("dependencies (cargo deny)", steps::dependencies(testbed)).await;
     report.check("chart (helm lint)", steps::helm(testbed)).await;
     report.check("what the chart makes (kubeconform)", objects::conform(testbed)).await;
     report.count("tests", steps::tests(testbed)).await;

@@ -1,4 +1,4 @@
-//! Builds programs through the Go module proxy, the C compiler and Debian's packages.
+//! Builds programs through the Go module proxy, cargo, the C compiler and Debian's packages.
 
 use std::path::{Path, PathBuf};
 
@@ -8,6 +8,7 @@ use tokio::process::Command;
 use super::command::{command, run};
 use super::packages;
 use super::programs::{GoStyle, Recipe, Source};
+use crate::checkout;
 
 /// Builds a recipe into `out`, with `work` for what is needed on the way.
 ///
@@ -41,6 +42,7 @@ pub async fn build(recipe: &Recipe, work: &Path, out: &Path) -> Result<()> {
                 .await
                 .map(drop)
         }
+        Source::Crate => install(recipe, work, out).await,
         Source::Debian { file } => debian(recipe.name, file, work, out).await,
     }
 }
@@ -158,6 +160,21 @@ fn replacements(go_mod: &str, version: &str) -> Vec<String> {
             Some(format!("{old}={path}@{version}"))
         })
         .collect()
+}
+
+/// A crate's program, with the dependencies that it was published with. Not optimized, which takes several times as long as
+/// what is done with it.
+async fn install(recipe: &Recipe, work: &Path, out: &Path) -> Result<()> {
+    let (root, target) = (work.join("root"), work.join("target"));
+    let args = ["install", recipe.name, "--version", recipe.version, "--locked"];
+    let mut cargo = checkout::cargo(&args)?;
+    cargo.current_dir(work).arg("--root").arg(&root).arg("--target-dir").arg(target);
+    cargo.env("CARGO_PROFILE_RELEASE_OPT_LEVEL", "0").env("CARGO_PROFILE_RELEASE_LTO", "off");
+    run(&mut cargo).await?;
+    let program = root.join("bin").join(recipe.name);
+    std::fs::copy(&program, out.join(recipe.name))
+        .with_context(|| format!("crate {} has no program of that name", recipe.name))
+        .map(drop)
 }
 
 async fn debian(package: &str, file: &str, work: &Path, out: &Path) -> Result<()> {

@@ -8,7 +8,7 @@ use anyhow::{Context as _, Result};
 use super::images;
 use super::layout::Layout;
 use super::lock;
-use super::programs::{self, Recipe};
+use super::programs::{self, Recipe, Source};
 use super::progress::Progress;
 use super::{TestBed, up};
 
@@ -37,6 +37,9 @@ const KUBECONFORM_RECIPE: Recipe = programs::go(
     &[("github.com/yannh/kubeconform/cmd/kubeconform", "kubeconform")],
 );
 
+const CARGO_DENY_RECIPE: Recipe =
+    Recipe { name: "cargo-deny", version: "0.20.2", source: Source::Crate };
+
 impl TestBed {
     /// kubeconform, which checks objects against schemas; built unless it is in the cache.
     ///
@@ -44,6 +47,14 @@ impl TestBed {
     /// When it cannot be built.
     pub async fn kubeconform(&self) -> Result<PathBuf> {
         program(&KUBECONFORM_RECIPE, &self.layout, &Progress::new()).await
+    }
+
+    /// cargo-deny, which judges dependencies; built unless it is in the cache.
+    ///
+    /// # Errors
+    /// When it cannot be built.
+    pub async fn cargo_deny(&self) -> Result<PathBuf> {
+        program(&CARGO_DENY_RECIPE, &self.layout, &Progress::new()).await
     }
 
     /// Builds Litestream, unless it is in the cache, and loads its image into all real nodes.

@@ -57,6 +57,8 @@ pub enum Source {
         /// The file in it.
         file: &'static str,
     },
+    /// A crate, whose program has its name.
+    Crate,
     /// One file of a Debian package, taken out of it without installing it.
     Debian {
         /// The file in the package.

@@ -79,6 +79,14 @@ pub async fn host(bed: u8, all: bool, progress: &Progress) -> Result<(TestBed, O
     TestBed::up(&options, progress).await
 }
 
+/// What is depended on: licences, sources and what is banned. The list of advisories is elsewhere and changes by itself, so
+/// the workflow alone asks for it.
+pub async fn dependencies(testbed: &TestBed) -> Result<()> {
+    let mut deny = command(testbed.cargo_deny().await?);
+    deny.current_dir(checkout::root()?);
+    shown(deny.args(["--log-level", "error", "check", "bans", "licenses", "sources"])).await
+}
+
 /// The chart with its defaults; its own tests render everything else.
 pub async fn helm(testbed: &TestBed) -> Result<()> {
     let helm = testbed.bin.join("helm");
