@@ -27,7 +27,7 @@ pub fn read_but(json: &[u8], unread: [&'static [Unread]; 2]) -> Result<Value, se
     // Checked as a whole, or else each string would be by itself.
     let text = std::str::from_utf8(json).map_err(serde::de::Error::custom)?;
     let mut deserializer = serde_json::Deserializer::from_str(text);
-    let mut begun = Begun::default();
+    let mut begun = Begun::new();
     let value = Reading { unread, begun: &mut begun }.deserialize(&mut deserializer)?;
     deserializer.end()?;
     Ok(value)
@@ -52,7 +52,7 @@ impl Value {
 
 impl<'de> Deserialize<'de> for Value {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Value, D::Error> {
-        Reading { unread: [&[], &[]], begun: &mut Begun::default() }.deserialize(deserializer)
+        Reading { unread: [&[], &[]], begun: &mut Begun::new() }.deserialize(deserializer)
     }
 }
 
@@ -66,10 +66,16 @@ impl<'de> Deserialize<'de> for Map {
 }
 
 /// Lists and objects that were begun, the innermost last. So each gets an array of just its size in the end.
-#[derive(Default)]
 struct Begun {
     items: Vec<Value>,
     members: Vec<(Text, Value)>,
+}
+
+impl Begun {
+    /// With room for what is begun at a time in a pod.
+    fn new() -> Begun {
+        Begun { items: Vec::with_capacity(16), members: Vec::with_capacity(48) }
+    }
 }
 
 /// Reads a value.
