@@ -95,7 +95,15 @@ impl Space {
     /// # Errors
     /// After [`PATIENCE`], with the pod's status.
     pub async fn ready(&self, pod: &str) -> Result<Value> {
-        holds(&format!("pod {}/{pod} is ready", self.name), || async {
+        self.ready_within(PATIENCE, pod).await
+    }
+
+    /// As [`Space::ready`], with a limit of its own.
+    ///
+    /// # Errors
+    /// When it does not get ready in time.
+    pub async fn ready_within(&self, limit: Duration, pod: &str) -> Result<Value> {
+        holds_within(limit, &format!("pod {}/{pod} is ready", self.name), || async {
             let found = self.get(kind::PODS, pod).await?;
             let ready = condition(&found, "Ready").is_some_and(|ready| ready == "True");
             ensure!(ready, "its status is {}", brief(&found));

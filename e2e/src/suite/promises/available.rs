@@ -1,5 +1,7 @@
 //! Several control planes at a time.
 
+use std::time::Duration;
+
 use anyhow::{Context as _, Result, ensure};
 use rustix::process::Signal;
 use serde_json::{Value, json};
@@ -112,9 +114,14 @@ async fn under_load(
     steady.untouched().await
 }
 
+/// How long a control plane may take to come back under load. An API server that starts while Services come and go may find
+/// one in its first check whose address it does not know yet; then it ends itself after a minute, and starts anew
+/// (Kubernetes' hook `start-service-ip-repair-controllers`).
+const BACK: Duration = Duration::from_secs(300);
+
 async fn all_ready(cluster: &VirtualCluster, pods: &[String]) -> Result<()> {
     for pod in pods {
-        cluster.host.ready(pod).await?;
+        cluster.host.ready_within(BACK, pod).await?;
     }
     Ok(())
 }
@@ -143,7 +150,7 @@ async fn hang(cluster: &VirtualCluster, container: &str) -> Result<()> {
     let taken = fails_over(cluster, &before, &what, async { Ok(()) }).await;
     processes::signal(&pod, container, Signal::CONT)?;
     taken?;
-    cluster.host.ready(&before.pod).await.map(drop)
+    cluster.host.ready_within(BACK, &before.pod).await.map(drop)
 }
 
 /// Takes each control plane away without a warning, the leader first.
