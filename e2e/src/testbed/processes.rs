@@ -91,13 +91,18 @@ impl Processes {
     /// # Errors
     /// When there is none of that name, or it does not end.
     pub async fn stop(&self, name: &str) -> Result<()> {
-        let mut process = self.find(name)?;
-        process.wanted = false;
-        self.write_down(&process)?;
+        let process = {
+            let _lock = self.starting()?;
+            let mut process = self.find(name)?;
+            process.wanted = false;
+            self.write_down(&process)?;
+            process
+        };
         process.stop(Signal::KILL, Duration::from_secs(10)).await
     }
 
-    /// Keeps others from starting processes of the bed for as long as the file is open.
+    /// Keeps others from starting processes of the bed, and from saying that one is not to run, for as long as the file
+    /// is open.
     ///
     /// # Errors
     /// When the lock's file cannot be made.

@@ -115,13 +115,15 @@ impl Processes {
     }
 
     fn revive_those(&self, progress: &Progress, which: impl Fn(&Process) -> bool) -> Result<usize> {
+        // What is stopped meanwhile waits until it is looked at no more.
+        let _lock = self.starting()?;
         let ended = self.all().into_iter().filter(|process| which(process) && !process.alive());
         let mut count = 0;
         for process in ended {
             let name = &process.spec.name;
             progress
                 .note(&format!("{name} had ended; starting it again. {}", self.end_of_log(name)));
-            self.start_ended(name)?;
+            self.start(process.spec)?;
             count += 1;
         }
         Ok(count)
