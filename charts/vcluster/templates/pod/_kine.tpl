@@ -42,7 +42,7 @@ litestream://{{ include "vcluster.kine.file" . }}
 {{- $ours = prepend $ours (printf "--endpoint=%s" (include (ternary "vcluster.kine.replicated" "vcluster.kine.sqlite" (eq (include "vcluster.isReplicated" .) "true")) "/data/state.db")) -}}
 {{/* An API server has what is five minutes old let go of, and SQLite's file is as large as what was kept at
      its busiest: many times what is in it. By itself kine keeps the last 1000 changes, and those of seconds. */}}
-{{- $ours = append $ours "--compact-interval=5s" -}}
+{{- $ours = append $ours "--compact-interval=2s" -}}
 {{/* SQLite rewrites its file at start, and has no other place for that. */}}
 {{- $env = list "- { name: SQLITE_TMPDIR, value: /data }" -}}
 {{- end -}}
