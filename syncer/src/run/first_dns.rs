@@ -6,6 +6,7 @@ use std::time::Duration;
 use tokio::net::TcpStream;
 use tokio::time::{sleep, timeout};
 use vcluster_syncer_core::json::Value;
+use vcluster_syncer_core::object::members;
 use vcluster_syncer_core::resource::{PODS, SERVICES};
 use vcluster_syncer_core::{Object, Virtual};
 
@@ -22,6 +23,22 @@ const CONNECTED: Duration = Duration::from_millis(200);
 const PATIENCE: Duration = Duration::from_secs(2);
 /// The port of its Service.
 const PORT: u16 = 53;
+
+/// Has the Service lead to the pods before they are ready, as long as none is; gives back what it is to be as soon as one
+/// has answered.
+///
+/// A kube-proxy that has just heard of a pod, which was not ready, looks again a second later. CoreDNS is ready some 30
+/// milliseconds after its address is known, and would be waited for all that second at every start.
+pub fn lead_early(engine: &Engine, selector: &Selector, objects: &mut [Value]) -> Option<Value> {
+    if pods(engine, selector).iter().any(is_ready) {
+        return None;
+    }
+    let service = objects.iter_mut().find(|object| is_service(object))?;
+    let usual = service.clone();
+    let spec = members(service).get_mut("spec")?;
+    members(spec).insert("publishNotReadyAddresses", true.into());
+    Some(usual)
+}
 
 /// Waits for a pod of CoreDNS that is ready, and until its Service leads there: a node refuses what is sent to a Service
 /// that it knows no pods of yet, and who asks for a name then is not told to ask again.
@@ -55,6 +72,11 @@ async fn answers(address: IpAddr) {
     while !matches!(timeout(CONNECTED, TcpStream::connect((address, PORT))).await, Ok(Ok(_))) {
         sleep(BETWEEN_LOOKS).await;
     }
+}
+
+fn is_service(object: &Value) -> bool {
+    let object = Object::new(object.clone());
+    object.str_at(&["kind"]) == Some("Service") && object.name() == coredns::SERVICE
 }
 
 fn is_ready(pod: &Virtual<Object>) -> bool {

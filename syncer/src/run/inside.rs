@@ -39,6 +39,7 @@ pub async fn keep_dns(inside: Api, config: Config, engine: Engine, check: Option
             return;
         }
     };
+    let mut objects = objects;
     let selector = coredns::selector(&objects);
     if let Some(check) = check {
         match &selector {
@@ -48,12 +49,17 @@ pub async fn keep_dns(inside: Api, config: Config, engine: Engine, check: Option
                     "CoreDNS is not ready yet: kubectl -n {} get pods -l {labels}",
                     coredns::NAMESPACE
                 ));
-                tokio::spawn(first_dns::wait(engine.clone(), selector.clone(), check));
+                let early = first_dns::lead_early(&engine, selector, &mut objects);
+                let first = first_dns::wait(engine.clone(), selector.clone(), check);
+                let inside = inside.clone();
+                tokio::spawn(async move {
+                    first.await;
+                    insist(&inside, early.into_iter().collect()).await;
+                });
             }
             None => check.ok(),
         }
     }
-    let mut objects = objects;
     let known = names(&engine);
     let mut config_map = None;
     if let Some(place) = objects.iter_mut().find(|object| is_config_map(object)) {
