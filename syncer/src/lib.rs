@@ -18,4 +18,5 @@ pub mod rights;
 pub mod run;
 pub mod shutdown;
 pub mod sockets;
+mod turn_into;
 pub mod wait;

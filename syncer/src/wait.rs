@@ -1,13 +1,12 @@
-//! `syncer wait --for PEER -- PROGRAM ARGS`: starts a program as soon as its peer is up; `helm test` only waits.
+//! `syncer wait --for PEER -- PROGRAM ARGS`: starts a program as soon as its peer is up; `helm test` and the kubelet
+//! (before it starts what needs the syncer's preparations) only wait.
 //!
 //! kube-controller-manager exits when its API server is not there yet, and the kubelet then lets it wait for ten seconds
 //! and more. Under this it starts within 50 milliseconds of its peer, in the same process.
 
 use std::ffi::OsString;
 use std::io;
-use std::os::unix::process::CommandExt as _;
 use std::path::PathBuf;
-use std::process::Command;
 use std::str::FromStr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -21,6 +20,8 @@ use rustls::pki_types::{CertificateDer, ServerName};
 use tokio::net::{TcpStream, UnixStream};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_rustls::TlsConnector;
+
+use crate::turn_into::turn_into;
 
 /// Between two looks.
 const EVERY: Duration = Duration::from_millis(50);
@@ -103,9 +104,7 @@ pub async fn run(args: WaitArgs) -> anyhow::Result<()> {
         _ = terminate.recv() => bail!("stopped while waiting"),
         _ = interrupt.recv() => bail!("stopped while waiting"),
     }
-    let Some((program, arguments)) = args.program.split_first() else { return Ok(()) };
-    let error = Command::new(program).args(arguments).exec();
-    Err(error).with_context(|| format!("{} cannot be started", program.display()))
+    turn_into(&args.program)
 }
 
 async fn wait(args: &WaitArgs) -> anyhow::Result<()> {

@@ -1,5 +1,6 @@
 //! From what has been seen to one sentence and a verdict. Pure.
 
+use std::cmp::Reverse;
 use std::time::Duration;
 
 use k8s_openapi::api::core::v1::{ContainerStatus, Pod};
@@ -114,12 +115,14 @@ fn of_pod(pod: &Pod, seen: &Seen) -> Assessment {
     }
     let inits = status.init_container_statuses.unwrap_or_default();
     let containers = status.container_statuses.unwrap_or_default();
-    if let Some(assessment) = inits.iter().chain(&containers).find_map(|it| of_troubled(it, &name))
-    {
+    // One that cannot start may only lack what one that crashes would have prepared. The first of equals.
+    let troubled = inits.iter().chain(&containers).filter_map(|it| of_troubled(it, &name));
+    if let Some(assessment) = troubled.min_by_key(|it| Reverse(rank(it))) {
         return assessment;
     }
     // The other reasons say what the pod's own status says better.
-    let said_elsewhere = ["Unhealthy", "FailedScheduling", "Failed", "BackOff"];
+    let said_elsewhere =
+        ["Unhealthy", "FailedScheduling", "Failed", "BackOff", "FailedPostStartHook"];
     let warning =
         seen.warnings.get(&name).filter(|it| !said_elsewhere.contains(&it.reason.as_str()));
     // One that stays, such as Litestream, is no step on the way.

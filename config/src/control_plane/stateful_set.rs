@@ -42,7 +42,7 @@ section! {
         scheduling: Scheduling = Scheduling::default(),
         /// How the kubelet sees that the control plane lives.
         probes: Probes = Probes::default(),
-        /// Further init containers, before ours.
+        /// Init containers.
         init_containers: Vec<Fragment> = Vec::new(),
         /// Further containers, after ours.
         sidecar_containers: Vec<Fragment> = Vec::new(),
@@ -105,7 +105,7 @@ section! {
         volume_claim_templates: Vec<Fragment> = Vec::new(),
         /// A volume named `data` to use instead of a claim, as a list of one.
         data_volume: Vec<Fragment> = Vec::new(),
-        /// The volume for programs that an init container copies, named `binaries`.
+        /// The volume for a program that the syncer copies, named `binaries`.
         binaries_volume: Vec<Fragment> = vec![binaries()],
         /// Further volumes.
         add_volumes: Vec<Fragment> = Vec::new(),

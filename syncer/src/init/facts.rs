@@ -53,10 +53,9 @@ pub(super) async fn find(
         "cidr": &facts.cidr,
         "nodePortRange": &facts.node_ports,
         "bindAddress": &facts.bind_address,
-        "adminAddress": admin_address(around),
     });
     match present {
-        Some(present) if present.get("data") == Some(&data) => {}
+        Some(present) if says(&present, &data) => {}
         Some(_) => {
             host.merge("configmaps", &name_of(name), &json!({ "data": data })).await?;
         }
@@ -69,6 +68,12 @@ pub(super) async fn find(
         },
     }
     Ok(facts)
+}
+
+/// Whether it says all of this; one that an earlier version made says more.
+fn says(map: &Value, data: &Value) -> bool {
+    let wanted = data.as_object().into_iter().flatten();
+    wanted.into_iter().all(|(key, value)| map.get("data").and_then(|it| it.get(key)) == Some(value))
 }
 
 /// What an earlier start found, if it is still right.
@@ -98,12 +103,6 @@ fn bind_address(config: &Config, around: &Surroundings) -> String {
     // `::` takes IPv4 as well, but only a kernel with IPv6 knows it.
     let any = if around.pod_addresses.iter().any(IpAddr::is_ipv6) { "::" } else { "0.0.0.0" };
     any.to_owned()
-}
-
-/// Where the syncer shows health and metrics: on all addresses of the pod's family, since the kubelet asks there and
-/// `kubectl port-forward` at the loopback address.
-fn admin_address(around: &Surroundings) -> &'static str {
-    if around.pod_addresses.iter().any(IpAddr::is_ipv6) { "[::]:8080" } else { "0.0.0.0:8080" }
 }
 
 fn object(name: &str, data: &Value, owner: Option<&Value>) -> Value {

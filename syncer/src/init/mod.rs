@@ -1,4 +1,6 @@
-//! `syncer init`: what must be there before the programs of the control plane start.
+//! `syncer init -- PROGRAM ARGS`: what must be there before the programs of the control plane start; then it becomes the
+//! program, the syncer itself. The kubelet starts containers one after the other, and holds the next one until the first
+//! has left its [`marker`] (`docs/decisions/0054-no-init-container.md`).
 //!
 //! In one go, side by side: the PKI (Secret `NAME-certs` and files), what the host's networks look like (ConfigMap
 //! `vc-cidr-NAME`, from which the other containers take their flags), and this program in a volume, so that
@@ -6,16 +8,18 @@
 
 mod distro;
 mod facts;
+mod marker;
 mod node_ports;
 mod program;
 mod range;
 mod ranges;
 
+use std::ffi::OsString;
 use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::{Duration, Instant, SystemTime};
 
-use anyhow::{Context as _, anyhow};
+use anyhow::{Context as _, bail};
 use tokio::signal::unix::{SignalKind, signal};
 use vcluster_config::{Config, Loaded};
 use vcluster_syncer_core::Rule;
@@ -25,8 +29,10 @@ use crate::activity;
 use crate::certs::{self, Names, ServiceNames, Surroundings, Wanted};
 use crate::client::Access;
 use crate::namespace::{Denied, Namespace};
+use crate::turn_into::turn_into;
 
 pub use facts::Facts;
+pub use marker::NAME as MARKER;
 
 /// The rights on the host that preparing takes: the Service that is there already, questions about addresses and ports
 /// (one of them may leave a Service behind, which is deleted), the PKI and what was found.
@@ -81,23 +87,32 @@ pub struct InitArgs {
     /// Where this program is copied to.
     #[arg(long, default_value = "/binaries")]
     binaries: PathBuf,
+    /// The program to become, and its arguments. Without one, that is all.
+    #[arg(last = true)]
+    program: Vec<OsString>,
 }
 
-/// Does it all.
+/// Does it all, then becomes the program. Returns only when there is none, or something fails.
 ///
 /// # Errors
 /// With what is wrong and what to do about it, when the control plane cannot start.
 pub async fn run(args: InitArgs) -> anyhow::Result<()> {
     // As the first process of a container, SIGTERM does nothing unless somebody listens.
     let mut terminate = signal(SignalKind::terminate())?;
-    tokio::select! {
-        result = work(args) => result,
-        _ = terminate.recv() => Err(anyhow!("stopped while the control plane was being prepared")),
+    if !marker::is_there(&args.pki, &args.pod_ips) {
+        tokio::select! {
+            result = work(&args) => result?,
+            _ = terminate.recv() => bail!("stopped while the control plane was being prepared"),
+        }
     }
+    turn_into(&args.program)
 }
 
-async fn work(args: InitArgs) -> anyhow::Result<()> {
+async fn work(args: &InitArgs) -> anyhow::Result<()> {
     let began = Instant::now();
+    let marked =
+        || format!("what is prepared cannot be noted in the directory {}", args.pki.display());
+    marker::remove(&args.pki).with_context(marked)?;
     let config = read_config(&args.config)?;
     let copy = tokio::task::spawn_blocking({
         let binaries = args.binaries.clone();
@@ -111,9 +126,10 @@ async fn work(args: InitArgs) -> anyhow::Result<()> {
         pod_addresses: args.pod_ips.clone(),
         node_addresses: args.host_ips.clone(),
     };
-    prepare(&args, &config, &namespace, &around).await?;
+    prepare(args, &config, &namespace, &around).await?;
     copy.await?
         .with_context(|| format!("this program cannot be copied to {}", args.binaries.display()))?;
+    marker::set(&args.pki, &args.pod_ips).with_context(marked)?;
     tracing::info!(milliseconds = began.elapsed().as_millis(), "control plane prepared");
     Ok(())
 }

@@ -67,8 +67,9 @@ impl Door {
         let of = Arc::clone(&engine);
         let state = Arc::new(move || of.get().map(Engine::debug_state).unwrap_or_default());
         let admin = Admin { health: health.clone(), registry, log_level, state };
-        let listener = TcpListener::bind(args.admin).await.with_context(|| {
-            format!("the address {} of health and metrics cannot be had", args.admin)
+        let address = args.admin();
+        let listener = TcpListener::bind(address).await.with_context(|| {
+            format!("the address {address} of health and metrics cannot be had")
         })?;
         tokio::spawn(admin.serve(listener, shutdown.overdue().clone()));
         Ok(Door { health, metrics, kubelet_metrics, dns, tell, engine })

@@ -18,7 +18,7 @@ pub(crate) mod publish;
 pub(crate) mod renewing;
 mod settings;
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -37,6 +37,9 @@ use leadership::Leadership;
 
 /// Time between SIGTERM and giving up on what is under way. Less than the pod's grace period.
 const GRACE: Duration = Duration::from_secs(10);
+
+/// Port of the own door; the chart has the kubelet ask there.
+const ADMIN_PORT: u16 = 8080;
 
 /// Arguments of `syncer run`.
 #[derive(Debug, Clone, clap::Args)]
@@ -68,9 +71,22 @@ pub struct RunArgs {
     /// The pod's UID: one that was made again under its name is another, though the old one may still run somewhere.
     #[arg(long, env = "POD_UID", default_value = "")]
     pub pod_uid: String,
-    /// Where the own door listens: health, metrics, log level.
-    #[arg(long, env = "ADMIN_ADDRESS", default_value = "0.0.0.0:8080")]
-    pub admin: SocketAddr,
+    /// Where the own door listens: health, metrics, log level. By default on all addresses of the pod's family, since the
+    /// kubelet asks there and `kubectl port-forward` at the loopback address.
+    #[arg(long)]
+    pub admin: Option<SocketAddr>,
+}
+
+impl RunArgs {
+    /// Where the own door listens.
+    fn admin(&self) -> SocketAddr {
+        let any = if self.pod_ips.iter().any(IpAddr::is_ipv6) {
+            IpAddr::from(Ipv6Addr::UNSPECIFIED)
+        } else {
+            IpAddr::from(Ipv4Addr::UNSPECIFIED)
+        };
+        self.admin.unwrap_or(SocketAddr::new(any, ADMIN_PORT))
+    }
 }
 
 /// Runs until SIGTERM.
@@ -85,7 +101,7 @@ pub async fn run(args: RunArgs, log_level: LogLevel) -> anyhow::Result<()> {
 
     let door = Door::open(&args, &config, log_level, &shutdown).await?;
     if config.sleep.auto.counts_requests() {
-        activity::start(args.admin.ip(), &door.health).await?;
+        activity::start(args.admin().ip(), &door.health).await?;
     }
 
     let work = async {

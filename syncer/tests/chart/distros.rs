@@ -3,9 +3,12 @@
 use serde_json::{Value, json};
 use vcluster_config::images::{EKS_RELEASES, EKS_VERSION, KUBERNETES_VERSION};
 
-use crate::pod::{as_before, container};
+use vcluster_syncer::init::MARKER;
+
+use crate::pod::{as_before, container, containers};
 use crate::render::render;
 
+const DISTROS: [&str; 4] = ["k8s", "eks", "k3s", "k0s"];
 const PROGRAMS: [&str; 2] = ["kube-apiserver", "kube-controller-manager"];
 
 fn with_eks(more: Value) -> Value {
@@ -27,6 +30,21 @@ fn with_eks(more: Value) -> Value {
 fn both_render_as_before() {
     as_before("k8s", &render(&json!({})));
     as_before("eks", &render(&with_eks(json!({}))));
+}
+
+/// The kubelet starts containers in their order, and the next one when the last one's hook has ended.
+#[test]
+fn programs_are_held_until_the_syncer_has_prepared() {
+    for distro in DISTROS {
+        let distros = json!({ distro: { "enabled": true } });
+        let objects = render(&json!({ "controlPlane": { "distro": distros } }));
+        let first = containers(&objects)[0];
+        assert_eq!(first, "syncer", "{distro}");
+        let syncer = container(&objects, first);
+        let hook = syncer["lifecycle"]["postStart"]["exec"]["command"].as_array().unwrap();
+        let awaited = format!("file:///pki/{MARKER}");
+        assert_eq!(hook[..4], ["/syncer", "wait", "--for", &awaited], "{distro}");
+    }
 }
 
 #[test]

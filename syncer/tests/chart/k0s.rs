@@ -72,7 +72,7 @@ fn what_it_is_told_is_as_documented() {
 #[test]
 fn the_pod_has_k0s_and_the_syncer_and_no_other_program() {
     let objects = render(&with_k0s(json!({})));
-    assert_eq!(containers(&objects), ["k0s", "syncer"]);
+    assert_eq!(containers(&objects), ["syncer", "k0s"]);
     let k0s = container(&objects, "k0s");
     assert_eq!(k0s["securityContext"]["readOnlyRootFilesystem"], true);
     assert_eq!(k0s["securityContext"]["capabilities"], json!({ "drop": ["ALL"] }));
@@ -120,9 +120,8 @@ fn stores_become_storage() {
         rendered(json!({ "database": { "external": { "enabled": true, "dataSource": source } } }));
     let told = told(&objects);
     assert_eq!(told["spec"]["storage"]["kine"]["dataSource"], "$(DATA_SOURCE)");
-    let set = one(&objects, "StatefulSet", "my-vc");
-    let init = &set["spec"]["template"]["spec"]["initContainers"][0]["env"];
-    let variable = init.as_array().unwrap().iter().find(|it| it["name"] == "DATA_SOURCE").unwrap();
+    let env = &container(&objects, "syncer")["env"];
+    let variable = env.as_array().unwrap().iter().find(|it| it["name"] == "DATA_SOURCE").unwrap();
     assert_eq!(variable["valueFrom"]["secretKeyRef"]["name"], "vc-database-my-vc");
 }
 

@@ -44,7 +44,7 @@ fn every_flag_is_documented() {
 #[test]
 fn the_pod_has_k3s_and_the_syncer_and_no_other_program() {
     let objects = render(&with_k3s(json!({})));
-    assert_eq!(containers(&objects), ["k3s", "syncer"]);
+    assert_eq!(containers(&objects), ["syncer", "k3s"]);
     let k3s = container(&objects, "k3s");
     assert_eq!(k3s["securityContext"]["readOnlyRootFilesystem"], true);
     assert_eq!(k3s["securityContext"]["capabilities"], json!({ "drop": ["ALL"] }));

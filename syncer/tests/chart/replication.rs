@@ -45,8 +45,8 @@ fn what_is_missing_is_restored_before_kine_and_litestream_ends_after_it() {
     let objects = render(&minio());
     let order = spec(&objects)["initContainers"].as_array().unwrap();
     let order: Vec<&str> = order.iter().map(|it| it["name"].as_str().unwrap()).collect();
-    assert_eq!(order, ["init", "restore", "litestream"]);
-    assert_eq!(containers(&objects)[0], "kine");
+    assert_eq!(order, ["restore", "litestream"]);
+    assert_eq!(containers(&objects)[..2], ["syncer", "kine"]);
     let restore = init_container(&objects, "restore");
     for wanted in ["-if-db-not-exists", "-if-replica-exists"] {
         assert!(args(restore).contains(&wanted.to_owned()), "{wanted}");

@@ -34,7 +34,7 @@ fn sqlite_is_the_default_and_lies_on_a_claim() {
     let objects = render(&json!({}));
     assert_eq!(
         containers(&objects),
-        ["kine", "kube-apiserver", "syncer", "kube-controller-manager"]
+        ["syncer", "kine", "kube-apiserver", "kube-controller-manager"]
     );
     let set = one(&objects, "StatefulSet", "my-vc");
     assert_eq!(set["spec"]["volumeClaimTemplates"][0]["metadata"]["name"], "data");
@@ -46,7 +46,7 @@ fn sqlite_is_the_default_and_lies_on_a_claim() {
 #[test]
 fn etcd_is_deployed_beside_a_control_plane_without_a_claim() {
     let objects = render(&deployed(1));
-    assert_eq!(containers(&objects), ["kube-apiserver", "syncer", "kube-controller-manager"]);
+    assert_eq!(containers(&objects), ["syncer", "kube-apiserver", "kube-controller-manager"]);
     let set = one(&objects, "StatefulSet", "my-vc");
     assert!(set["spec"].get("volumeClaimTemplates").is_none(), "its data is etcd's");
 
@@ -221,7 +221,7 @@ fn an_etcd_elsewhere_is_reached_with_certificates_of_a_secret() {
         render(&with_store(&json!({ "etcd": { "external": external } })))
     };
     let objects = external(json!({ "secret": "etcd-tls", "caFile": "root.crt" }));
-    assert_eq!(containers(&objects), ["kube-apiserver", "syncer", "kube-controller-manager"]);
+    assert_eq!(containers(&objects), ["syncer", "kube-apiserver", "kube-controller-manager"]);
     let api_server = container(&objects, "kube-apiserver");
     assert_eq!(argument(api_server, "etcd-servers"), "https://10.0.0.1:2379,https://10.0.0.2:2379");
     assert_eq!(argument(api_server, "etcd-cafile"), "/store-tls/root.crt");

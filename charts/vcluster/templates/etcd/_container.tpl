@@ -86,7 +86,7 @@
 - name: data
   emptyDir: {}
 {{ end -}}
-# Made by the control plane's init container; of all that is in it, etcd gets what is its own.
+# Made by the control plane's syncer; of all that is in it, etcd gets what is its own.
 - name: certs
   secret:
     secretName: {{ .Release.Name }}-certs

@@ -32,6 +32,8 @@
   "--root-ca-file=/pki/ca.crt"
   "--service-account-private-key-file=/pki/sa.key"
   "--service-cluster-ip-range=$(SERVICE_CIDR)"
+  "--tls-cert-file=/pki/apiserver.crt"
+  "--tls-private-key-file=/pki/apiserver.key"
   "--use-service-account-credentials=true"
 -}}
 - name: kube-controller-manager

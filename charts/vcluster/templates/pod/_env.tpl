@@ -35,8 +35,6 @@
   valueFrom: { fieldRef: { fieldPath: spec.nodeName } }
 - name: SYNCER_IMAGE
   value: {{ include "vcluster.syncerImage" . | quote }}
-- name: ADMIN_ADDRESS
-  valueFrom: { configMapKeyRef: { name: {{ printf "vc-cidr-%s" .Release.Name }}, key: adminAddress, optional: true } }
 - name: SYNCER_LOG_FORMAT
   value: {{ .Values.logging.encoding | quote }}
 {{- end -}}

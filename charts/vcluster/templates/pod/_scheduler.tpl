@@ -13,6 +13,8 @@
   "--kubeconfig=/pki/scheduler.conf"
   (printf "--leader-elect=%t" $several)
   "--profiling=false"
+  "--tls-cert-file=/pki/apiserver.crt"
+  "--tls-private-key-file=/pki/apiserver.key"
 -}}
 - name: kube-scheduler
   image: {{ include "vcluster.kubernetesImage" (dict "root" . "program" $program) | quote }}

@@ -1,45 +1,30 @@
-{{/* This project's own containers. Only they hold the host's token. */}}
+{{/* This project's own container. Only it holds the host's token. */}}
 
-{{- define "vcluster.syncer.mounts" -}}
-- { name: certs, mountPath: /pki }
-- { name: vcluster-config, mountPath: /etc/vcluster, readOnly: true }
-- { name: token, mountPath: /var/run/secrets/kubernetes.io/serviceaccount, readOnly: true }
-{{- end -}}
-
-{{- define "vcluster.init" -}}
+{{- define "vcluster.syncer" -}}
 {{- $env := list (include "vcluster.env.syncer" .) -}}
 {{- if and (eq (include "vcluster.distro" .) "k0s") (eq (include "vcluster.store" .) "database.external") -}}
 {{- $env = append $env (include "vcluster.kine.dataSource" (dict "root" . "variable" "DATA_SOURCE")) -}}
 {{- end -}}
-- name: init
-  image: {{ include "vcluster.syncerImage" . | quote }}
-  {{- with .Values.controlPlane.statefulSet.imagePullPolicy }}
-  imagePullPolicy: {{ . }}
-  {{- end }}
-  args: [init]
-  env: {{- include "vcluster.env" (dict "root" . "ours" $env) | nindent 4 }}
-  resources: {{- toYaml .Values.controlPlane.statefulSet.syncer.resources | nindent 4 }}
-  securityContext: {{- include "vcluster.containerSecurityContext" (dict "root" .) | nindent 4 }}
-  volumeMounts:
-    {{- include "vcluster.syncer.mounts" . | nindent 4 }}
-    - { name: binaries, mountPath: /binaries }
-    {{- if include "vcluster.isOneProgram" . }}
-    - { name: data, mountPath: /data }
-    {{- end }}
-{{- end -}}
-
-{{- define "vcluster.syncer" -}}
 - name: syncer
   image: {{ include "vcluster.syncerImage" . | quote }}
   {{- with .Values.controlPlane.statefulSet.imagePullPolicy }}
   imagePullPolicy: {{ . }}
   {{- end }}
+  # It prepares, then becomes the syncer. No init container: that the kubelet looks once a second whether one has ended would
+  # be waited for at every start.
   args:
+    - init
+    - --
+    - /syncer
     - run
     {{- range .Values.controlPlane.statefulSet.syncer.extraArgs }}
     - {{ . | quote }}
     {{- end }}
-  env: {{- include "vcluster.env" (dict "root" . "ours" (list (include "vcluster.env.syncer" .))) | nindent 4 }}
+  # The kubelet starts no further container before this has ended.
+  lifecycle:
+    postStart:
+      exec: { command: [/syncer, wait, --for, "file:///pki/prepared", --timeout, "600"] }
+  env: {{- include "vcluster.env" (dict "root" . "ours" $env) | nindent 4 }}
   ports:
     - { name: metrics, containerPort: 8080 }
   livenessProbe:
@@ -58,7 +43,13 @@
   resources: {{- toYaml .Values.controlPlane.statefulSet.syncer.resources | nindent 4 }}
   securityContext: {{- include "vcluster.containerSecurityContext" (dict "root" .) | nindent 4 }}
   volumeMounts:
-    {{- include "vcluster.syncer.mounts" . | nindent 4 }}
+    - { name: certs, mountPath: /pki }
+    - { name: binaries, mountPath: /binaries }
+    - { name: vcluster-config, mountPath: /etc/vcluster, readOnly: true }
+    - { name: token, mountPath: /var/run/secrets/kubernetes.io/serviceaccount, readOnly: true }
+    {{- if include "vcluster.isOneProgram" . }}
+    - { name: data, mountPath: /data }
+    {{- end }}
     {{- with include "vcluster.mounts.extra" . }}
     {{- . | nindent 4 }}
     {{- end }}

@@ -97,6 +97,18 @@ fn each_state_has_a_sentence() {
         (
             seen(
                 &[containers(json!([
+                    container("k", 0, waiting("CreateContainerConfigError", "no configmap")),
+                    container("s", 1, waiting("CrashLoopBackOff", "back-off"))
+                ]))],
+                &[],
+                false,
+            ),
+            "s: CrashLoopBackOff: back-off",
+            None,
+        ),
+        (
+            seen(
+                &[containers(json!([
                     container("s", 0, json!({ "running": {} })),
                     container("k", 0, json!({ "running": {} }))
                 ]))],
