@@ -206,6 +206,28 @@ impl Api {
         Ok(page.metadata.resource_version)
     }
 
+    /// Whether an object had a version when the store was there. None: the store does not remember.
+    pub async fn had(
+        &self,
+        kind: &Resource,
+        key: &Key,
+        version: u64,
+    ) -> Result<Option<bool>, ApiError> {
+        let uri = format!(
+            "{}?resourceVersion={version}&resourceVersionMatch=Exact&fieldSelector=metadata.name={}",
+            kind.collection(key.namespace()),
+            key.name()
+        );
+        let body = match self.send(Method::GET, &uri, None, None).await {
+            Err(error) if error.code() == 410 => return Ok(None),
+            answer => answer?,
+        };
+        let page: parse::Page<'_> = serde_json::from_slice(&body)?;
+        let items = page.items.unwrap_or_default();
+        let mut found = items.iter().flat_map(|item| parse::identity(item.get().as_bytes()));
+        Ok(Some(found.any(|identity| identity.resource_version == version.to_string())))
+    }
+
     /// Watches a collection from a version: the lines of the answer, whole.
     pub async fn watch(
         &self,

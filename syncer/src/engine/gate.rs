@@ -160,9 +160,12 @@ impl Shared {
         let note = |key| service.and_then(|service| service.annotation(key)).map(str::to_owned);
         let (noted_store, decision) = (note(labels::STORE_UID), note(labels::STORE_DECISION));
         let before = note(labels::READ_ONLY);
-        let older = version.parse::<u64>().is_ok_and(|version| version < noted).then(|| format!(
-            "the virtual cluster's store is older than its host objects (version {version}, they note {noted})"
-        ));
+        let older = || match version.parse::<u64>() {
+            Ok(at) if at < noted => Some(format!(
+                "the virtual cluster's store is older than its host objects (version {version}, they note {noted})"
+            )),
+            _ => self.reached.went_back_in(round),
+        };
         let found = match (noted_store, store, service) {
             // The API server makes kube-system a moment after it starts to serve.
             (_, "", _) => {
@@ -171,12 +174,12 @@ impl Shared {
             }
             (None, store, Some(service)) => {
                 self.annotate(service, labels::STORE_UID, store).await?;
-                older
+                older()
             }
             (Some(former), store, _) if former != store => Some(format!(
                 "the virtual cluster's store is another one (kube-system has UID {store}, host objects belong to {former})"
             )),
-            _ => older,
+            _ => older(),
         };
         let found = found.map(|reason| {
             format!(

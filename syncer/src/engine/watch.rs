@@ -60,7 +60,7 @@ pub async fn run(shared: Arc<Shared>, source: Source) {
             resume = None;
         }
         let start = match resume.take() {
-            Some(version) => goes_on(&shared, &source, version).await,
+            Some(version) => goes_on(&shared, &source, version, round).await,
             None => list(&shared, &source, round).await.map(Some).map_err(|error| (error, None)),
         };
         let outcome = match start {
@@ -99,13 +99,14 @@ async fn pause(failures: u32) {
     tokio::time::sleep(grown.min(Duration::from_secs(5))).await;
 }
 
-/// After a break: the version that the watch had reached, unless the store is not as far any more.
+/// After a break: the version that the watch had reached, unless the store went back.
 async fn goes_on(
     shared: &Shared,
     source: &Source,
     version: String,
+    round: u64,
 ) -> Result<Option<String>, (ApiError, Option<String>)> {
-    match shared.goes_on_from(source, &version).await {
+    match shared.goes_on_from(source, &version, round).await {
         Ok(true) => Ok(Some(version)),
         Ok(false) => {
             tracing::warn!(kind = %source.kind, version, "the virtual store went back");
@@ -209,7 +210,8 @@ fn take(
         return Err("versions went back: the store was rolled back");
     }
     if source.side == Side::Virtual {
-        shared.reached.watched(&version);
+        let is_there = matches!(event.kind, "ADDED" | "MODIFIED");
+        shared.reached.watched(&version, is_there.then(|| (source.kind, identity.key())));
     }
     if event.kind == "BOOKMARK" {
         return Ok(Some(version));

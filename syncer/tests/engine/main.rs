@@ -44,9 +44,12 @@ const CHECKS: &[(&str, Check)] = &[
     ("what_hangs_does_not_hold_up_the_rest", |rig| Box::pin(slow::one_resource(rig))),
     ("another_virtual_store_makes_it_read_only", |rig| Box::pin(checks::other_store(rig))),
     ("an_older_virtual_store_makes_it_read_only", |rig| Box::pin(checks::older_store(rig))),
-    // The last one: what the others made inside is forgotten.
+    // The last ones: what the others made inside is forgotten.
     ("a_virtual_store_that_goes_back_meanwhile_makes_it_read_only", |rig| {
         Box::pin(stores::goes_back(rig))
+    }),
+    ("a_virtual_store_with_another_past_makes_it_read_only", |rig| {
+        Box::pin(stores::goes_back_and_on(rig))
     }),
 ];
 
