@@ -71,6 +71,15 @@ pub enum Login {
     Certificate(PathBuf, PathBuf),
 }
 
+/// What requests that are under way at the same time run over.
+#[derive(Debug, Clone, Copy)]
+enum Connections {
+    /// HTTP/1.1.
+    OneEach,
+    /// HTTP/2, where the server can do that.
+    Shared,
+}
+
 /// Why there is no client.
 #[derive(Debug, thiserror::Error)]
 pub enum AccessError {
@@ -129,11 +138,26 @@ impl Access {
         }
     }
 
-    /// A client. It never gives up on an answer by itself, and it logs no addresses: they hold the commands of `exec`.
+    /// A client, with a connection for each request under way. It never gives up on an answer by itself, and it logs no
+    /// addresses: they hold the commands of `exec`.
     ///
     /// # Errors
     /// When a file is missing or holds something else.
     pub fn client(&self) -> Result<kube::Client, AccessError> {
+        self.connected_by(Connections::OneEach)
+    }
+
+    /// A client whose requests share one connection where the server can do that: for what lasts, such as watches. Each
+    /// connection takes memory on both sides. Short requests take less time on connections of their own, and those that
+    /// become streams, such as `exec`, need one.
+    ///
+    /// # Errors
+    /// When a file is missing or holds something else.
+    pub fn sharing_client(&self) -> Result<kube::Client, AccessError> {
+        self.connected_by(Connections::Shared)
+    }
+
+    fn connected_by(&self, connections: Connections) -> Result<kube::Client, AccessError> {
         let bearer = match &self.login {
             Login::Token(path) => Some(Arc::new(Bearer::read(path)?)),
             Login::Certificate(..) => None,
@@ -141,7 +165,7 @@ impl Access {
         let client: legacy::Client<_, Body> = legacy::Client::builder(TokioExecutor::new())
             .pool_timer(TokioTimer::new())
             .pool_idle_timeout(IDLE)
-            .build(self.connector()?);
+            .build(self.connector(connections)?);
         let server = self.server.clone();
         let service = ServiceBuilder::new()
             .map_request(move |mut request: Request<Body>| {
@@ -156,19 +180,22 @@ impl Access {
         Ok(kube::Client::new(service, "default"))
     }
 
-    fn connector(&self) -> Result<TimeoutConnector<HttpsConnector<HttpConnector>>, AccessError> {
-        let mut connector = HttpConnector::new();
-        connector.enforce_http(false);
-        connector.set_nodelay(true);
-        connector.set_tcp_user_timeout(Some(UNHEARD));
-        connector.set_keepalive(Some(KEEPALIVE.idle));
-        connector.set_keepalive_interval(Some(KEEPALIVE.interval));
-        connector.set_keepalive_retries(Some(KEEPALIVE.retries));
-        let connector = HttpsConnectorBuilder::new()
-            .with_tls_config(self.tls()?)
-            .https_or_http()
-            .enable_http1()
-            .wrap_connector(connector);
+    fn connector(
+        &self,
+        connections: Connections,
+    ) -> Result<TimeoutConnector<HttpsConnector<HttpConnector>>, AccessError> {
+        let mut tcp = HttpConnector::new();
+        tcp.enforce_http(false);
+        tcp.set_nodelay(true);
+        tcp.set_tcp_user_timeout(Some(UNHEARD));
+        tcp.set_keepalive(Some(KEEPALIVE.idle));
+        tcp.set_keepalive_interval(Some(KEEPALIVE.interval));
+        tcp.set_keepalive_retries(Some(KEEPALIVE.retries));
+        let tls = HttpsConnectorBuilder::new().with_tls_config(self.tls()?).https_or_http();
+        let connector = match connections {
+            Connections::OneEach => tls.enable_http1().wrap_connector(tcp),
+            Connections::Shared => tls.enable_all_versions().wrap_connector(tcp),
+        };
         // A server that accepts and then says nothing counts as one that does not accept.
         let mut connector = TimeoutConnector::new(connector);
         connector.set_connect_timeout(Some(CONNECT));

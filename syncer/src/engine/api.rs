@@ -19,6 +19,8 @@ const PATIENCE: Duration = Duration::from_secs(60);
 #[derive(Clone)]
 pub struct Api {
     client: kube::Client,
+    /// For watches.
+    watcher: kube::Client,
     /// Which of the two.
     pub side: Side,
 }
@@ -69,7 +71,12 @@ pub struct Listed {
 impl Api {
     /// Wraps a client.
     pub fn new(client: kube::Client, side: Side) -> Api {
-        Api { client, side }
+        Api { watcher: client.clone(), client, side }
+    }
+
+    /// The same, with watches through a client of their own.
+    pub fn watching_with(self, watcher: kube::Client) -> Api {
+        Api { watcher, ..self }
     }
 
     /// The client itself, for streams that are passed through.
@@ -242,7 +249,7 @@ impl Api {
             kind.collection(namespace),
             timeout.as_secs()
         );
-        let response = self.respond(Method::GET, &uri, None, None).await?;
+        let response = respond(&self.watcher, Method::GET, &uri, None, None).await?;
         Ok(lines(response.into_body()))
     }
 
@@ -268,7 +275,7 @@ impl Api {
         form: Option<&str>,
     ) -> Result<Bytes, ApiError> {
         let answer = async {
-            let response = self.respond(verb, uri, body, form).await?;
+            let response = respond(&self.client, verb, uri, body, form).await?;
             let body = response.into_body().collect().await;
             body.map(|body| body.to_bytes()).map_err(|error| ApiError::Transport(chain(&error)))
         };
@@ -276,29 +283,29 @@ impl Api {
             Err(ApiError::Transport(format!("no answer within {} s", PATIENCE.as_secs())))
         })
     }
+}
 
-    async fn respond(
-        &self,
-        verb: Method,
-        uri: &str,
-        body: Option<&Value>,
-        form: Option<&str>,
-    ) -> Result<http::Response<Body>, ApiError> {
-        let payload = body.map(serde_json::to_vec).transpose()?.unwrap_or_default();
-        let request = Request::builder()
-            .method(verb)
-            .uri(uri)
-            .header(header::ACCEPT, "application/json")
-            .header(header::CONTENT_TYPE, form.unwrap_or("application/json"))
-            .body(Body::from(payload))
-            .map_err(|error| ApiError::Transport(error.to_string()))?;
-        let response =
-            self.client.send(request).await.map_err(|error| ApiError::Transport(chain(&error)))?;
-        if response.status().is_success() {
-            return Ok(response);
-        }
-        Err(status_error(response).await)
+async fn respond(
+    client: &kube::Client,
+    verb: Method,
+    uri: &str,
+    body: Option<&Value>,
+    form: Option<&str>,
+) -> Result<http::Response<Body>, ApiError> {
+    let payload = body.map(serde_json::to_vec).transpose()?.unwrap_or_default();
+    let request = Request::builder()
+        .method(verb)
+        .uri(uri)
+        .header(header::ACCEPT, "application/json")
+        .header(header::CONTENT_TYPE, form.unwrap_or("application/json"))
+        .body(Body::from(payload))
+        .map_err(|error| ApiError::Transport(error.to_string()))?;
+    let response =
+        client.send(request).await.map_err(|error| ApiError::Transport(chain(&error)))?;
+    if response.status().is_success() {
+        return Ok(response);
     }
+    Err(status_error(response).await)
 }
 
 /// The path of one object.

@@ -75,8 +75,9 @@ pub async fn settings(
 }
 
 fn connect(access: &Access, side: Side) -> anyhow::Result<Api> {
-    let client = access.client().with_context(|| format!("no client for the {side} cluster"))?;
-    Ok(Api::new(client, side))
+    let clients = access.client().and_then(|client| Ok((client, access.sharing_client()?)));
+    let (client, watcher) = clients.with_context(|| format!("no client for the {side} cluster"))?;
+    Ok(Api::new(client, side).watching_with(watcher))
 }
 
 async fn version(api: &Api) -> Result<Value, ApiError> {

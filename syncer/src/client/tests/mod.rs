@@ -1,5 +1,7 @@
 //! A request as a server sees it.
 
+mod connections;
+
 use http_body_util::BodyExt as _;
 use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::TcpListener;
