@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use anyhow::{Result, ensure};
+use anyhow::{Context as _, Result, ensure};
 use rustix::process::Signal;
 
 use crate::suite::holds::{holds, stays};
@@ -56,7 +56,9 @@ async fn run(world: World, victim: Victim, kills: u32) -> Result<()> {
     let cluster = world.create("victim").await?;
     let killing = async {
         for number in 0..kills {
-            kill(&world, &cluster, victim, number).await?;
+            kill(&world, &cluster, victim, number)
+                .await
+                .with_context(|| format!("after kill {} of {kills}", number + 1))?;
         }
         anyhow::Ok(())
     };
