@@ -33,6 +33,9 @@ const NAME: HeaderValue =
 const CONNECT: Duration = Duration::from_secs(5);
 /// How long what was sent may be without a sign that it arrived.
 const UNHEARD: Duration = Duration::from_secs(60);
+/// How long the server may leave the question open whether a shared connection still works. Its kernel answers for a server
+/// that hangs, and then each new try would come to it again; connections of one request each end with that.
+const UNANSWERED: Duration = Duration::from_secs(15);
 /// How long a connection that nobody uses is kept.
 const IDLE: Duration = Duration::from_secs(5);
 
@@ -163,8 +166,11 @@ impl Access {
             Login::Certificate(..) => None,
         };
         let client: legacy::Client<_, Body> = legacy::Client::builder(TokioExecutor::new())
+            .timer(TokioTimer::new())
             .pool_timer(TokioTimer::new())
             .pool_idle_timeout(IDLE)
+            .http2_keep_alive_interval(KEEPALIVE.idle)
+            .http2_keep_alive_timeout(UNANSWERED)
             .build(self.connector(connections)?);
         let server = self.server.clone();
         let service = ServiceBuilder::new()
